@@ -37,10 +37,11 @@ EMBEDDED_VALKEY = not (BROKER_URL and CACHE_URL)
 
 _generated = embedded.load_secrets(TOUCHSTONE_HOME) if EMBEDDED_DATABASE else {}
 SECRET_KEY = env.str("SECRET_KEY", default=_generated.get("SECRET_KEY", ""))
-ID_KEY = env.str("ID_KEY", default=_generated.get("ID_KEY", ""))
+_public_id_key = env.str("PUBLIC_ID_KEY", default=_generated.get("PUBLIC_ID_KEY", ""))
+PUBLIC_ID_KEY = _public_id_key.encode()
 """Keys the opaque public ids. Changing it changes every id that was ever handed out."""
 
-for _name, _key in {"SECRET_KEY": SECRET_KEY, "ID_KEY": ID_KEY}.items():
+for _name, _key in {"SECRET_KEY": SECRET_KEY, "PUBLIC_ID_KEY": _public_id_key}.items():
     if len(_key) < 32 or len(set(_key)) < 10 or "insecure" in _key:
         raise ImproperlyConfigured(
             f"{_name} is missing or weak: at least 32 random characters are needed, for example from"

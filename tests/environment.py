@@ -34,7 +34,7 @@ os.environ |= {
     "CACHE_URL": "locmem://",
     "SITE_URL": "http://localhost",
     "SECRET_KEY": secrets.token_urlsafe(48),
-    "ID_KEY": secrets.token_urlsafe(48),
+    "PUBLIC_ID_KEY": secrets.token_urlsafe(48),
     "PASSWORD_HASHERS": "django.contrib.auth.hashers.MD5PasswordHasher",
     "LOG_LEVEL": "WARNING",
 }

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 FILE = "secrets.json"
-NAMES = ("SECRET_KEY", "ID_KEY")
+NAMES = ("SECRET_KEY", "PUBLIC_ID_KEY")
 
 
 def load_secrets(home: Path) -> dict[str, str]:
