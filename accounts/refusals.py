@@ -33,3 +33,11 @@ class Refusal(Exception):
     def sentence(cls) -> str:
         """The first line of the class's docstring."""
         return (cls.__doc__ or "").strip().split("\n", 1)[0]
+
+
+class KeyRevoked(Refusal):
+    """This API key no longer works."""
+
+
+class NoSuchWorker(Refusal):
+    """There is no such worker."""

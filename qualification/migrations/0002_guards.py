@@ -5,7 +5,9 @@ from pathlib import Path
 from django.db import migrations
 
 SQL = Path(__file__).parent.parent / "sql"
-FILES = ("evidence.sql",)
+FILES = (
+    "evidence.sql",
+)
 
 
 class Migration(migrations.Migration):

@@ -72,12 +72,15 @@ BEGIN
 END $$;
 
 -- Give back leases that the worker will not answer; returns how many were theirs and still running.
-CREATE OR REPLACE FUNCTION return_leases(_worker_id bigint, _ids bigint[], _now timestamptz) RETURNS int
-LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION return_leases(
+  _worker_id bigint, _key_id bigint, _ids bigint[], _now timestamptz, OUT refusal text, OUT returned int
+) LANGUAGE plpgsql AS $$
 DECLARE
-  moment timestamptz := coalesce(_now, clock_timestamp()); gone int;
+  moment timestamptz := coalesce(_now, clock_timestamp());
 BEGIN
-  PERFORM pg_advisory_xact_lock(_worker_id);
+  SELECT c.refusal INTO refusal FROM claimant(_worker_id, _key_id, moment) c;
+  IF refusal IN ('no_such_worker', 'key_revoked') THEN RETURN; END IF;
+  refusal := NULL;
   PERFORM FROM tasks_task t WHERE t.id IN (
     SELECT a.task_id FROM tasks_assignment a WHERE a.id = ANY (_ids) AND a.worker_id = _worker_id)
     ORDER BY t.id FOR UPDATE;
@@ -86,6 +89,5 @@ BEGIN
     WHERE a.id = ANY (_ids) AND a.worker_id = _worker_id AND a.state = 'leased' AND a.lease_ends_at > moment
     RETURNING a.task_id)
   UPDATE tasks_task t SET leased_count = t.leased_count - 1 FROM ended e WHERE t.id = e.task_id;
-  GET DIAGNOSTICS gone = ROW_COUNT;
-  RETURN gone;
+  GET DIAGNOSTICS returned = ROW_COUNT;
 END $$;
