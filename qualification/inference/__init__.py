@@ -1,0 +1,1 @@
+"""What answers tell: pure NumPy, no Django, no clock."""
