@@ -1,0 +1,1 @@
+"""Label schemas: what a worker may answer.  Pure."""
