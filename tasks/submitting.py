@@ -19,7 +19,7 @@ from django.db import transaction
 
 from accounts.refusals import Fault, KeyRevoked, NoSuchWorker, Refusal
 from qualification.inference.engine import ENGINES
-from tasks import queries, statements
+from tasks import beliefs, queries, statements
 from tasks.labels.registry import KINDS, LabelInvalid
 
 COUNT_MAX = 100
@@ -81,7 +81,7 @@ class Opened(NamedTuple):
     answers: int
     confusion: list[float] | None
     prior: list[float] | None
-    said: Any
+    said: str | None
 
 
 class Written(NamedTuple):
@@ -161,7 +161,7 @@ def _judge(submission: Submission, row: Opened | None) -> Written | None:
         pointer = "/label" + "".join(f"/{part}" for part in invalid.path.split(".") if part)
         raise LabelRefused(faults=[Fault(pointer, f"{invalid.reason}; {invalid.remedy}")]) from invalid
     if row.state not in ("leased", "returned", "expired"):
-        if row.said == label:
+        if row.said is not None and msgspec.json.decode(row.said) == label:
             return None
         raise AlreadyAnswered
     if row.state != "leased" or row.lease_ended:
@@ -191,11 +191,7 @@ def _believe(row: Opened, index: int, classes: int) -> tuple[str, str]:
     evidence = before + engine.contribution(confusion, index, classes)
     prior = np.full(classes, 1 / classes) if row.prior is None else np.asarray(row.prior)
     posterior = engine.posterior(evidence, prior)
-    return _literal(evidence.tolist()), _literal(posterior.tolist())
-
-
-def _literal(numbers: list[float]) -> str:
-    return "{" + ",".join(map(repr, numbers)) + "}"
+    return beliefs.literal(evidence), beliefs.literal(posterior)
 
 
 def _write(worker_id: int, at: datetime, written: list[Written]) -> None:

@@ -64,7 +64,11 @@ class TestServer:
         self._drop_leftovers()
 
     def stop(self) -> None:
-        """Drop what this run made and leave the server; the last run to leave stops our own."""
+        """Leave the server: the last run to leave stops our own, and takes the template off a server given to us."""
+        if self._admin and environment.SERVER_URL:
+            self._admin.execute("SELECT pg_advisory_unlock_shared(hashtext(%s))", [self.template])
+            if _try_advisory_lock(self._admin, self.template):
+                databases.drop(self._admin, self.template)
         self._stack.close()
         self._admin = None
 

@@ -8,7 +8,6 @@ instead; its role must be able to create databases and roles.
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import quote
 
 from marketplace import embedded
 
@@ -16,17 +15,14 @@ HOME = Path(__file__).resolve().parent.parent / ".local" / "pg-test"
 SERVER_URL = os.environ.get("DATABASE_URL", "")
 """The server given to us, as given; empty for our own."""
 
-
-def _as_role(url: str, role: str, settings: dict[str, str]) -> str:
-    """The same login, but acting as ``role`` and with that role's settings, which only a real log-in would apply."""
-    options = " ".join(f"-c {name}={value}" for name, value in {"role": role, **settings}.items())
-    return f"{url}{'&' if '?' in url else '?'}options={quote(options)}"
+OUTSIDE = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+"""The environment before ours: for tests that start the embedded stack as a user would."""
 
 
 os.environ["TOUCHSTONE_HOME"] = str(HOME)
 if SERVER_URL:
-    os.environ["DATABASE_URL"] = _as_role(SERVER_URL, embedded.APP, embedded.APP_SETTINGS)
-    os.environ["DATABASE_OWNER_URL"] = _as_role(SERVER_URL, embedded.OWNER, {})
+    os.environ["DATABASE_URL"] = embedded.acting_as(SERVER_URL, embedded.APP)
+    os.environ["DATABASE_OWNER_URL"] = embedded.acting_as(SERVER_URL, embedded.OWNER)
 os.environ |= {
     "DATABASE_ROLE": "app",
     "DATABASE_POOL_SIZE": "0",

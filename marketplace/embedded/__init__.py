@@ -15,17 +15,17 @@ from pathlib import Path
 
 from .keys import load_secrets
 from .postgres import FORGETFUL, Postgres, PostgresFailed
-from .roles import APP, APP_SETTINGS, OWNER, database_statements, privilege_statements, role_statements
+from .roles import APP, OWNER, acting_as, database_statements, privilege_statements, role_statements
 from .valkey import socket_path as valkey_socket
 
 __all__ = [
     "APP",
-    "APP_SETTINGS",
     "DATABASE",
     "FORGETFUL",
     "OWNER",
     "Postgres",
     "PostgresFailed",
+    "acting_as",
     "database_statements",
     "ensure",
     "load_secrets",

@@ -5,6 +5,8 @@ web and workers connect as: it owns nothing, so no bug in a request can change a
 guard off one. The statements are plain text so that psql, psycopg and an operator can all run them.
 """
 
+from urllib.parse import quote
+
 OWNER = "touchstone_owner"
 APP = "touchstone_app"
 
@@ -50,3 +52,14 @@ def privilege_statements() -> list[str]:
         f"{later} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
         f"{later} GRANT EXECUTE ON FUNCTIONS TO {APP}",
     ]
+
+
+def acting_as(url: str, role: str) -> str:
+    """The same database URL and log-in, but acting as one of our roles.
+
+    For servers where our roles have no password: the log-in must be a member of them (or superuser).
+    What a role starts its sessions with is only applied at its own log-in, so it is said again here.
+    """
+    begin = {"role": role, **(APP_SETTINGS if role == APP else {})}
+    options = " ".join(f"-c {name}={value}" for name, value in begin.items())
+    return f"{url}{'&' if '?' in url else '?'}options={quote(options)}"

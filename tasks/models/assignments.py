@@ -7,6 +7,7 @@ Each lease is a row of its own, so the row's id is its fencing token: a late sub
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -54,6 +55,7 @@ class Assignment(models.Model):
     review_ends_at = models.DateTimeField(null=True)
     graded_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True, help_text="Settled, rejected, returned or expired.")
+    used = models.BooleanField(db_default=True, help_text="False once set aside or rejected: left out of consensus.")
     reason = models.CharField(max_length=500, default="", blank=True)
 
     class Meta:
@@ -89,6 +91,9 @@ class Assignment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(price_micros__gte=0, fee_micros__gte=0), name="assignment_price_is_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["set_aside", "rejected"]) | Q(used=False), name="what_is_set_aside_is_not_used"
             ),
             models.CheckConstraint(condition=~Q(state="rejected") | ~Q(reason=""), name="a_rejection_has_a_reason"),
         ]
@@ -130,7 +135,10 @@ class Answer(models.Model):
                 condition=Q(seconds__isnull=True) | Q(seconds__gte=0), name="answer_seconds_are_not_negative"
             ),
         ]
-        indexes = [models.Index(fields=["job", "task"], name="answers_of_task")]
+        indexes = [
+            models.Index(fields=["job", "task"], name="answers_of_task"),
+            BrinIndex(fields=["submitted_at"], name="answers_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"answer {self.pk}"

@@ -162,6 +162,9 @@ class Task(models.Model):
             models.Index(fields=["bucket", "queue_key"], condition=Q(is_open=True), name="task_queue"),
             models.Index(fields=["id"], condition=Q(state="waiting"), name="tasks_to_judge"),
             models.Index(fields=["job", "state", "id"], name="tasks_of_job"),
+            models.Index(
+                fields=["expires_at"], condition=Q(state="open", expires_at__isnull=False), name="tasks_running_out"
+            ),
         ]
 
     def __str__(self) -> str:
