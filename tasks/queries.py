@@ -124,12 +124,12 @@ JOB_LINES = """
   SELECT j.id, j.organisation_id, j.name, d.path, j.state,
          EXISTS (SELECT FROM tasks_requirement r WHERE r.eligibility_id = j.eligibility_id), j.currency,
          t.open, t.waiting, t.resolved, t.contested, t.answers, g.answers, g.credit,
-         j.funded_micros, j.reserved_micros, coalesce(p.pay, 0), coalesce(p.fee, 0)
+         j.funded_micros, j.reserved_micros, coalesce(p.pay, 0)::bigint, coalesce(p.fee, 0)::bigint
   FROM tasks_job j JOIN qualification_domain d ON d.id = j.domain_id
   CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE t.state = 'open') AS open, count(*) FILTER (WHERE t.state = 'waiting') AS waiting,
            count(*) FILTER (WHERE t.state = 'resolved') AS resolved,
-           count(*) FILTER (WHERE t.state = 'contested') AS contested, coalesce(sum(t.answer_count), 0) AS answers
+           count(*) FILTER (WHERE t.state = 'contested') AS contested, coalesce(sum(t.answer_count), 0)::bigint AS answers
     FROM tasks_task t WHERE t.job_id = j.id AND t.gold_item_id IS NULL) t
   CROSS JOIN LATERAL (
     SELECT count(o.id) AS answers, avg(o.credit) AS credit FROM tasks_task t
