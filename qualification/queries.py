@@ -97,24 +97,14 @@ def questions_of(attempt: Attempt) -> list[Question]:
 
 
 def canonical(value: Any) -> str:
-    """One text for all ways to write one JSON value: keys in order, no spaces, whole numbers without a fraction."""
-    return json.dumps(_normal(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """The one way to write a JSON value: sorted keys, no spaces; the same bytes as an import hashes a payload by."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def credit(label: Any, accepted: Sequence[dict[str, Any]]) -> float:
     """What ``label`` earns on a gold item: the weight of the accepted label that it equals, else 0."""
     said = canonical(label)
     return max((float(one.get("weight", 1.0)) for one in accepted if canonical(one["label"]) == said), default=0.0)
-
-
-def _normal(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_normal(one) for one in value]
-    if isinstance(value, dict):
-        return {key: _normal(one) for key, one in value.items()}
-    return value
 
 
 def _square(flat: Sequence[float]) -> NDArray[np.float64]:
