@@ -112,7 +112,7 @@ def written_time(at: datetime) -> str:
     """A time as releases write it: UTC, microseconds, Z; raises ValueError when ``at`` has no zone."""
     if at.tzinfo is None:
         raise ValueError("a time in a release has a time zone")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def label_text(label: Json) -> str:
@@ -133,13 +133,17 @@ def _ordered(rows: Iterable[ReleasedTask]) -> list[ReleasedTask]:
 
 
 def _in_time(answers: Iterable[ReleasedAnswer]) -> list[ReleasedAnswer]:
-    return sorted(answers, key=lambda one: (written_time(one.submitted_at), one.worker, canonical(_answer(one))))
+    return sorted(answers, key=_place)
+
+
+def _place(answer: ReleasedAnswer) -> tuple[str | int, ...]:
+    """Where an answer stands among those of its task: by time, and by everything else that is written of it."""
+    versions = (answer.schema_version, answer.guidelines_version)
+    rest = (answer.purpose, answer.state, *versions, answer.paid, label_text(answer.label))
+    return (written_time(answer.submitted_at), answer.worker, *rest)
 
 
 def _record(row: ReleasedTask) -> dict[str, Json]:
-    distribution: Json = None
-    if row.distribution is not None:
-        distribution = {name: _rounded(belief) for name, belief in row.distribution.items()}
     return {
         "task": row.task,
         "external_ref": row.external_ref,
@@ -148,11 +152,17 @@ def _record(row: ReleasedTask) -> dict[str, Json]:
         "state": row.state,
         "reason": row.reason,
         "label": row.label,
-        "distribution": distribution,
+        "distribution": _distribution(row),
         "confidence": None if row.confidence is None else _rounded(row.confidence),
         "calibrated": row.calibrated,
         "answers": [_answer(answer) for answer in _in_time(row.answers)],
     }
+
+
+def _distribution(row: ReleasedTask) -> Json:
+    if row.distribution is None:
+        return None
+    return {name: _rounded(belief) for name, belief in row.distribution.items()}
 
 
 def _answer(answer: ReleasedAnswer) -> dict[str, Json]:
@@ -181,7 +191,6 @@ def _rounded(belief: float) -> float:
 
 
 def _task_cells(row: ReleasedTask) -> list[str]:
-    record = _record(row)
     return [
         row.task,
         row.external_ref or "",
@@ -192,8 +201,8 @@ def _task_cells(row: ReleasedTask) -> list[str]:
         "" if row.confidence is None else f"{row.confidence:.{DECIMALS}f}",
         "true" if row.calibrated else "false",
         str(len(row.answers)),
-        "" if row.distribution is None else canonical(record["distribution"]).decode(),
-        canonical(record["payload"]).decode(),
+        "" if row.distribution is None else canonical(_distribution(row)).decode(),
+        canonical(dict(row.payload)).decode(),
     ]
 
 
