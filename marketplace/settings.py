@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.csp import CSP
 from environs import Env
 
@@ -29,6 +30,8 @@ DATABASE_ROLE = env.str("DATABASE_ROLE", default="app")
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
 BROKER_URL = env.str("BROKER_URL", default="")
 CACHE_URL = env.str("CACHE_URL", default="")
+NAMESPACE = env.str("NAMESPACE", default="touchstone")
+"""Names the queue and begins every cache key, so that several sites can share a broker."""
 SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
 EMBEDDED_DATABASE = not DATABASE_URL
 EMBEDDED_VALKEY = not (BROKER_URL and CACHE_URL)
@@ -87,8 +90,7 @@ SECURE_CSP = {
     "img-src": [CSP.SELF, "data:", "blob:"],
     "media-src": [CSP.SELF, "blob:"],
     "script-src": [CSP.SELF],
-    # The labeling widgets place what they draw with inline styles.
-    "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
+    "style-src": [CSP.SELF],
     "object-src": [CSP.NONE],
     "base-uri": [CSP.NONE],
     "form-action": [CSP.SELF],
@@ -98,8 +100,8 @@ ROOT_URLCONF = "marketplace.urls"
 WSGI_APPLICATION = "marketplace.wsgi.application"
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "marketplace.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -187,6 +189,9 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional")
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+ADMIN_EMAIL = env.str("ADMIN_EMAIL", default="")
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="")
+"""The first administrator, made by ``manage.py seed``; on the embedded stack one is made without them."""
 MAILERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
 if _email_url := env.str("EMAIL_URL", default=""):
     _mail = urlsplit(_email_url)
@@ -207,6 +212,31 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "marketplace" / "locale"]
+
+# Administration
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Touchstone",
+    "SITE_HEADER": "Touchstone",
+    "SITE_SUBHEADER": "Administration",
+    "SITE_URL": "/",
+    "SITE_ICON": lambda _request: static("touchstone/mark.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("touchstone/mark.svg")},
+    ],
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "marketplace.admin.dashboard",
+    "SIDEBAR": {"show_search": True, "navigation": "marketplace.admin.sidebar"},
+    "BORDER_RADIUS": "8px",
+    # Gold on stone, as on the site's own pages.
+    "COLORS": {
+        "primary": {
+            "50": "#fdf8eb", "100": "#f9edcb", "200": "#f2da93", "300": "#e9c25a", "400": "#deab34", "500": "#b2800c",
+            "600": "#8a6206", "700": "#6f4e05", "800": "#573d07", "900": "#463108", "950": "#281b03",
+        },
+    },
+}  # fmt: skip
 
 # API
 
@@ -241,11 +271,12 @@ SPECTACULAR_SETTINGS = {
 _valkey = embedded.valkey_socket(TOUCHSTONE_HOME)
 _cache = CACHE_URL or f"unix://{_valkey}?db=1"
 _memory_cache = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-_shared_cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _cache}
+_shared_cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _cache, "KEY_PREFIX": NAMESPACE}
 CACHES = {"default": _memory_cache if _cache == "locmem://" else _shared_cache}
 
 CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{_valkey}?virtual_host=0"
 CELERY_TASK_ALWAYS_EAGER = CELERY_TASK_EAGER_PROPAGATES = CELERY_BROKER_URL == "memory://"
+CELERY_TASK_DEFAULT_QUEUE = NAMESPACE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

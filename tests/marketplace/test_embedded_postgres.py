@@ -188,7 +188,7 @@ def test_an_ordinary_user_runs_it_under_their_own_name(folder: Path) -> None:
             os.setuid(65534)
             with Postgres(home / "pg", *postgres.FORGETFUL).use() as server:
                 status = 0 if server.execute("SELECT 1").strip() == "1" else 2
-        except BaseException:  # the exception must not reach the copy of pytest in this process
+        except BaseException:  # noqa: BLE001  (the exception must not reach the copy of pytest in this process)
             traceback.print_exc()
         finally:
             os._exit(status)
