@@ -38,6 +38,11 @@ def sleeper(tmp_path: Path) -> Iterator[Child]:
     child.stop()
 
 
+def pid_of(child: Child) -> int:
+    assert child.pid
+    return child.pid
+
+
 def pids_of(home: Path, word: str) -> list[int]:
     """Live processes whose command line or environment names this home, and whose command line has ``word``."""
     found = []
@@ -115,8 +120,7 @@ def test_a_taken_port_is_passed_over() -> None:
 def test_a_child_that_dies_is_started_again_ever_later(sleeper: Child) -> None:
     sleeper.start()
     for wait in ("0.5 s", "1 s"):
-        assert sleeper.pid
-        os.kill(sleeper.pid, signal.SIGKILL)
+        os.kill(pid_of(sleeper), signal.SIGKILL)
         assert processes.wait_until(lambda: sleeper.pid is None, 5)
         assert wait in (sleeper.tend() or "")
         assert sleeper.tend() is None
@@ -178,8 +182,7 @@ def test_valkey_keeps_what_is_queued_over_kill_9(home: Path) -> None:
     child.start()
     assert processes.wait_until(is_up, 10)
     assert ask(b"RPUSH queue a b c") == b":3\r\n"
-    assert child.pid
-    os.kill(child.pid, signal.SIGKILL)
+    os.kill(pid_of(child), signal.SIGKILL)
     child.stop()
     child.start()
     assert processes.wait_until(is_up, 10)
