@@ -89,13 +89,17 @@ LINE_PROOFS = (
     ),
     Proof(
         "line_slots_are_reserved",
-        "A job's reserved money is the ceiling of its slots, and never more than was funded (I-8).",
+        "A job's reserved money is the ceiling of its slots, less what settled answers cost below it, and never more "
+        "than was funded (I-8).",
         """
-        SELECT j.id, j.reserved_micros, s.ceiling, j.funded_micros FROM tasks_job j
+        SELECT j.id, j.reserved_micros, s.ceiling, p.saved, j.funded_micros FROM tasks_job j
         CROSS JOIN LATERAL (
           SELECT coalesce(sum(t.slots_needed * (t.price_micros + t.fee_micros)), 0) AS ceiling FROM tasks_task t
           WHERE t.job_id = j.id) s
-        WHERE j.reserved_micros <> s.ceiling OR j.reserved_micros > j.funded_micros""",
+        CROSS JOIN LATERAL (
+          SELECT coalesce(sum(t.price_micros + t.fee_micros - a.price_micros - a.fee_micros), 0) AS saved
+          FROM tasks_assignment a JOIN tasks_task t ON t.id = a.task_id WHERE a.job_id = j.id AND a.state = 'settled') p
+        WHERE j.reserved_micros <> s.ceiling - p.saved OR j.reserved_micros > j.funded_micros""",
     ),
     Proof(
         "line_judged_tasks_have_consensus",

@@ -3,6 +3,9 @@
 -- Tables of lower floors read here, and nowhere else in SQL of this floor:
 --   accounts_worker, accounts_apikey, accounts_membership, qualification_qualification
 --
+-- The outermost functions fix the shape of the plans below them (index walks and nested loops, planned once a session):
+-- a plan chosen while a table was still small would otherwise be kept, and scan it when it is large.
+--
 -- Lock order: worker (advisory) -> grant (FOR SHARE) -> task by id -> assignment. The job is never locked here.
 
 -- Give back the slots of leases that ran out, at most _limit of them; returns how many.
@@ -224,7 +227,8 @@ CREATE OR REPLACE FUNCTION claim_tasks(
   _worker_id bigint, _key_id bigint, _count int, _job_id bigint, _only bigint[], _now timestamptz
 ) RETURNS TABLE (refusal text, assignment_id bigint, task_id bigint, job_id bigint, schema_id bigint, guidelines_id bigint,
                  price_micros bigint, currency text, lease_ends_at timestamptz, payload text)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
   at timestamptz := coalesce(_now, clock_timestamp());

@@ -10,7 +10,8 @@ CREATE OR REPLACE FUNCTION submit_open(_worker_id bigint, _key_id bigint, _ids b
 RETURNS TABLE (refusal text, at timestamptz, assignment_id bigint, state text, lease_ended boolean, task_id bigint,
                job_id bigint, schema_id bigint, engine text, review_seconds int, evidence real[], answers int,
                confusion float8[], prior float8[], said jsonb)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
   moment timestamptz := coalesce(_now, clock_timestamp()); no text;
@@ -39,7 +40,8 @@ END $$;
 CREATE OR REPLACE FUNCTION submit_write(
   _worker_id bigint, _at timestamptz, _ids bigint[], _labels jsonb[], _classes smallint[], _seconds float8[],
   _reviews int[], _engines text[], _evidence text[], _posterior text[]
-) RETURNS int LANGUAGE plpgsql AS $$
+) RETURNS int LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET enable_bitmapscan = off AS $$
 DECLARE
   moved int;
 BEGIN
