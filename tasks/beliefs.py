@@ -64,13 +64,17 @@ def beliefs_of(job_id: int, engine_name: str, classes: int, task_ids: Collection
     for task_id, worker_id, class_index in answers:
         said[task_id].append((worker_id, class_index))
     return {
-        task_id: _belief(task_id, said.get(task_id, []), engine, confusions, shares, classes) for task_id in task_ids
+        task_id: _belief(
+            task_id, said.get(task_id, []), engine=engine, confusions=confusions, prior=shares, classes=classes
+        )
+        for task_id in task_ids
     }
 
 
 def _belief(
     task_id: int,
     said: list[tuple[int, int]],
+    *,
     engine: Engine,
     confusions: Mapping[int, FloatArray],
     prior: FloatArray,
@@ -121,7 +125,7 @@ def write_beliefs(
     statement = WRITE + " WHERE c.answers = EXCLUDED.answers AND c.state = EXCLUDED.state" if only_if_unmoved else WRITE
     with connection.cursor() as cursor:
         cursor.execute(statement, [job_id, engine, at, *columns])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def literal(numbers: FloatArray) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from accounts.audit import acting
 from accounts.ledger import drafts, posting
 from accounts.ledger.money import Money
 from accounts.refusals import Refusal
@@ -36,7 +37,7 @@ TAKE_OFF = """
 
 def close_job(job: Job, *, actor: str, at: datetime | None = None) -> Job:
     """Close a published job and release what is free of its escrow. Raises JobAlreadyClosed."""
-    with transaction.atomic():
+    with acting(actor):
         held = Job.objects.select_for_update(of=("self",)).get(pk=job.pk)
         if held.state not in (Job.State.PILOTING, Job.State.LIVE, Job.State.PAUSED):
             raise JobAlreadyClosed(f"job {held.name} is {held.state}")

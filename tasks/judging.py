@@ -13,13 +13,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import connection, transaction
 
 from qualification import observing
-from qualification import queries as standing
 from qualification.inference.answers import Answers
 from qualification.inference.engine import ENGINES
 from qualification.inference.stopping import Decision, Outcome, Plan, Reason, decide

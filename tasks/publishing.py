@@ -15,8 +15,9 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from accounts.audit import acting
 from accounts.ledger import drafts, posting
-from accounts.ledger.money import Money
+from accounts.ledger.money import MINOR_DIGITS, Money
 from accounts.models import Organisation
 from accounts.refusals import Fault, Refusal
 from qualification.inference.engine import ENGINES
@@ -28,6 +29,7 @@ from tasks.models import Eligibility, Guidelines, Job, LabelSchema, QualityPlan,
 NAME_MAX = 120
 GUIDELINES_MAX = 200_000
 PRICE_MAX_MICROS = 10_000 * 1_000_000
+BUDGET_MAX_MICROS = 10**12 * 1_000_000
 
 
 class JobNotInState(Refusal):
@@ -106,7 +108,13 @@ def create_job(organisation: Organisation, draft: JobDraft, *, fee_bp: int) -> J
         )
         job.schema = LabelSchema.objects.create(job=job, version=1, kind=draft.label_kind, definition=definition)
         job.guidelines = Guidelines.objects.create(job=job, version=1, language=draft.language, text=draft.guidelines)
-        job.eligibility = _eligibility(job, 1, draft.models_allowed, draft.answers_per_worker_max, draft.requirements)
+        job.eligibility = _eligibility(
+            job,
+            1,
+            models_allowed=draft.models_allowed,
+            cap=draft.answers_per_worker_max,
+            needs=draft.requirements,
+        )
         job.plan = _write_plan(job, 1, draft.engine, plan)
         job.save(update_fields=["schema", "guidelines", "eligibility", "plan"])
     return job
@@ -148,7 +156,7 @@ def revise_job(job: Job, revision: Revision) -> Job:
 
 def publish_job(job: Job, *, actor: str, at: datetime | None = None) -> Job:
     """Move the job's budget to escrow and open it to workers. Raises JobNotInState or InsufficientFunds."""
-    with transaction.atomic():
+    with acting(actor):
         job = hold_job(job.pk)
         _require(job, Job.State.DRAFT)
         _fund(job, Money(job.budget_micros, job.currency), actor, at)
@@ -162,7 +170,7 @@ def add_budget(job: Job, money: Money, *, actor: str, at: datetime | None = None
     """Move more money to the escrow of a job that is open. Raises JobRefused, JobNotInState or InsufficientFunds."""
     if money.micros <= 0 or money.currency != job.currency:
         raise JobRefused(faults=[Fault("/amount", f"must be more than nothing, in {job.currency}")])
-    with transaction.atomic():
+    with acting(actor):
         job = hold_job(job.pk)
         _require(job, Job.State.PILOTING, Job.State.LIVE, Job.State.PAUSED)
         _fund(job, money, actor, at)
@@ -238,7 +246,7 @@ def _revise_rest(job: Job, revision: Revision) -> None:
             needs = tuple(before.requirements.values_list("domain_id", "level_min"))
         allowed = before.models_allowed if revision.models_allowed is None else revision.models_allowed
         cap = revision.answers_per_worker_max or before.answers_per_worker_max
-        job.eligibility = _eligibility(job, before.version + 1, allowed, cap, needs)
+        job.eligibility = _eligibility(job, before.version + 1, models_allowed=allowed, cap=cap, needs=needs)
     for name in ("name", "description", "price_micros", "budget_micros", "gold_share_bp"):
         value = getattr(revision, name)
         if value is not None:
@@ -246,7 +254,7 @@ def _revise_rest(job: Job, revision: Revision) -> None:
 
 
 def _eligibility(
-    job: Job, version: int, models_allowed: bool, cap: int | None, needs: tuple[tuple[int, int], ...]
+    job: Job, version: int, *, models_allowed: bool, cap: int | None, needs: tuple[tuple[int, int], ...]
 ) -> Eligibility:
     eligibility = Eligibility.objects.create(
         job=job, version=version, models_allowed=models_allowed, answers_per_worker_max=cap
@@ -301,34 +309,46 @@ def _plan(engine: str, policy: str, faults: list[Fault]) -> Plan | None:
 
 def _faults_of(said: JobDraft | Revision) -> list[Fault]:
     """Everything wrong with what was said that a look at the fields alone can tell."""
-    faults = []
-
-    def need(holds: bool, pointer: str, detail: str) -> None:
-        if not holds:
-            faults.append(Fault(pointer, detail))
-
-    if said.name is not None:
-        need(0 < len(said.name.strip()) <= NAME_MAX, "/name", f"must have 1 to {NAME_MAX} characters")
-    if said.guidelines is not None:
-        text = said.guidelines
-        need(0 < len(text.strip()) <= GUIDELINES_MAX, "/guidelines", f"must have 1 to {GUIDELINES_MAX} characters")
-    if said.price_micros is not None:
-        need(0 <= said.price_micros <= PRICE_MAX_MICROS, "/price", "must be from 0 to 10,000")
-    if said.budget_micros is not None:
-        need(0 <= said.budget_micros < 2**62, "/budget", "must not be negative")
-    if said.gold_share_bp is not None:
-        need(0 <= said.gold_share_bp <= 5_000, "/gold_share_bp", "must be from 0 to 5000 (half)")
-    cap = said.answers_per_worker_max
-    need(cap is None or 1 <= cap <= 1_000_000, "/answers_per_worker_max", "must be 1 or more")
-    needs = said.requirements or ()
-    domains = [domain_id for domain_id, _ in needs]
-    need(len(set(domains)) == len(domains), "/requirements", "name a domain once")
-    need(all(1 <= level <= 5 for _, level in needs), "/requirements", "levels are 1 to 5")
-    if isinstance(said, JobDraft):
-        need(1 <= said.difficulty <= 5, "/difficulty", "is a band from 1 (routine) to 5 (hard)")
-        need(1 <= said.lease_seconds <= 7 * 86_400, "/lease_seconds", "must be from a second to a week")
-        need(0 <= said.review_window_seconds <= 90 * 86_400, "/review_window_seconds", "must be from 0 to 90 days")
-        domains = [*domains, said.domain_id]
+    rules = [*_rules_for_both(said), *(_rules_for_draft(said) if isinstance(said, JobDraft) else [])]
+    faults = [Fault(pointer, detail) for holds, pointer, detail in rules if not holds]
+    needs = [domain_id for domain_id, _ in said.requirements or ()]
+    domains = {*needs, said.domain_id} if isinstance(said, JobDraft) else set(needs)
     known = set(Domain.objects.filter(pk__in=domains).values_list("pk", flat=True))
-    need(set(domains) <= known, "/requirements", "names a domain that does not exist")
+    if domains - known:
+        pointer = "/requirements" if set(needs) - known else "/domain"
+        faults.append(Fault(pointer, "names a domain that does not exist"))
     return faults
+
+
+type Rule = tuple[bool, str, str]
+"""Whether it holds, the field it is about, and what to say when it does not."""
+
+
+def _rules_for_both(said: JobDraft | Revision) -> list[Rule]:
+    name, text, price, budget = said.name, said.guidelines, said.price_micros, said.budget_micros
+    share, cap, needs = said.gold_share_bp, said.answers_per_worker_max, said.requirements or ()
+    domains = [domain_id for domain_id, _ in needs]
+    return [
+        (name is None or 0 < len(name.strip()) <= NAME_MAX, "/name", f"must have 1 to {NAME_MAX} characters"),
+        (
+            text is None or 0 < len(text.strip()) <= GUIDELINES_MAX,
+            "/guidelines",
+            f"must have 1 to {GUIDELINES_MAX} characters",
+        ),
+        (price is None or 0 <= price <= PRICE_MAX_MICROS, "/price", "must be from 0 to 10000"),
+        (budget is None or 0 <= budget < BUDGET_MAX_MICROS, "/budget", "must be from 0 to a million million"),
+        (share is None or 0 <= share <= 5_000, "/gold_share_bp", "must be from 0 to 5000 (half)"),
+        (cap is None or 1 <= cap <= 1_000_000, "/answers_per_worker_max", "must be from 1 to 1000000"),
+        (len(set(domains)) == len(domains), "/requirements", "names a domain twice; name each once"),
+        (all(1 <= level <= 5 for _, level in needs), "/requirements", "has a level that is not 1 to 5"),
+    ]
+
+
+def _rules_for_draft(draft: JobDraft) -> list[Rule]:
+    lease, window = draft.lease_seconds, draft.review_window_seconds
+    return [
+        (1 <= draft.difficulty <= 5, "/difficulty", "must be from 1 (routine) to 5 (hard)"),
+        (1 <= lease <= 7 * 86_400, "/lease_seconds", "must be from a second to a week"),
+        (0 <= window <= 90 * 86_400, "/review_window_seconds", "must be from 0 to 90 days"),
+        (draft.currency in MINOR_DIGITS, "/currency", f"must be one of {', '.join(sorted(MINOR_DIGITS))}"),
+    ]

@@ -36,7 +36,7 @@ def accept_due(*, limit: int = 1_000, at: datetime | None = None) -> int:
               ORDER BY a.review_ends_at LIMIT %s FOR UPDATE SKIP LOCKED)""",
             [at, limit],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def review_answer(
@@ -59,7 +59,7 @@ def review_answer(
         task = Task.objects.select_for_update(of=("self",)).get(pk=where.task_id)
         used = verdict == Assignment.State.ACCEPTED
         marked = Assignment.objects.filter(pk=assignment_id, state=Assignment.State.SUBMITTED)
-        if marked.update(state=verdict, used=used, reason=reason) != 1:
+        if marked.update(state=verdict, used=used, reason=reason, reviewed_by=actor) != 1:
             raise NotUnderReview
         if verdict == Assignment.State.REJECTED:
             _free_slot(job, task, assignment_id, at)
@@ -85,7 +85,8 @@ def _free_slot(job: Job, task: Task, assignment_id: int, at: datetime | None) ->
 
 
 def _believe_again(job: Job, task: Task, at: datetime | None) -> None:
-    assert job.schema_id is not None and job.plan is not None
+    assert job.schema_id is not None
+    assert job.plan is not None
     classes = len(queries.label_schema(job.schema_id).classes)
     if not classes or task.gold_item_id is not None:
         return

@@ -56,6 +56,7 @@ class Assignment(models.Model):
     graded_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True, help_text="Settled, rejected, returned or expired.")
     used = models.BooleanField(db_default=True, help_text="False once set aside or rejected: left out of consensus.")
+    reviewed_by = models.CharField(max_length=80, db_default="", blank=True)
     reason = models.CharField(max_length=500, default="", blank=True)
 
     class Meta:

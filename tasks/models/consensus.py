@@ -14,10 +14,10 @@ from django.db.models.functions import Now
 from tasks.models.links import Link
 
 
-class Real(models.FloatField):
+class Real(models.FloatField):  # type: ignore[type-arg]  # takes no arguments at run time
     """A four-byte float: a probability needs no more, and a million rows of them are half as long."""
 
-    def db_type(self, connection: object) -> str:
+    def db_type(self, connection: object) -> str:  # noqa: ARG002 - one database only
         """PostgreSQL's name for it."""
         return "real"
 

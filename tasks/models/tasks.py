@@ -103,7 +103,7 @@ class Task(models.Model):
     job = Link("tasks.Job")
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="+")
     bucket = models.ForeignKey(Bucket, on_delete=models.PROTECT, related_name="+", db_index=False)
-    external_ref = models.CharField(max_length=200, null=True)
+    external_ref = models.CharField(max_length=200, null=True)  # noqa: DJ001 - absent is not the empty name
     state = models.CharField(max_length=12, choices=State, default=State.OPEN)
     waiting_for = models.CharField(max_length=8, choices=WaitingFor, default=WaitingFor.CROWD)
     round = models.SmallIntegerField(default=0)
@@ -117,7 +117,10 @@ class Task(models.Model):
     leased_count = models.SmallIntegerField(default=0)
     answer_count = models.SmallIntegerField(default=0)
     is_open = models.GeneratedField(
-        expression=Q(state="open") & Q(slots_needed__gt=F("leased_count") + F("answer_count")),
+        expression=models.ExpressionWrapper(
+            Q(state="open") & Q(slots_needed__gt=F("leased_count") + F("answer_count")),
+            output_field=models.BooleanField(),
+        ),
         output_field=models.BooleanField(),
         db_persist=True,
     )
