@@ -26,6 +26,16 @@ def test_the_first_round_by_hand() -> None:
     assert not fit.converged
 
 
+def test_the_likelihood_is_that_of_answers_and_gold_by_hand() -> None:
+    answers = Answers.of([("t", "w", 0), ("u", "w", 0)], classes=2, gold={"t": 1})
+
+    fit = DawidSkene(rounds_max=1).fit(answers)
+
+    assert fit.worker is not None
+    said = fit.prior * fit.worker[0][:, 0]
+    assert fit.log_likelihood == pytest.approx(np.log(said[1]) + np.log(said.sum()))
+
+
 def test_the_one_good_worker_beats_two_who_always_say_the_same() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(2, size=200)

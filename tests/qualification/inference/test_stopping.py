@@ -63,7 +63,8 @@ def test_fixed_resolves_a_tie_as_the_lowest_class_and_says_so() -> None:
 
 
 def test_a_tie_is_seen_through_the_rounding_of_32_bit_floats() -> None:
-    stored = np.array([0.5 - 1e-8, 0.5 + 1e-8]).astype(np.float32)
+    stored = np.array([0.5 - 1e-7, 0.5 + 1e-7]).astype(np.float32)
+    assert stored[0] != stored[1]
 
     assert decide(FIXED, stored.astype(np.float64), 3).tied
 
