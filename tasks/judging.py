@@ -90,10 +90,13 @@ def judge_waiting(*, limit: int = 500, exhausted: Collection[int] = (), at: date
     ``exhausted`` names open tasks that can get no further answers: they are judged on what they have, as are tasks
     whose own time ran out and tasks of closed jobs.
     """
-    parameters = {"exhausted": list(exhausted), "limit": limit, "at": at}
+    parameters: dict[str, Any] = {"exhausted": list(exhausted), "limit": limit, "at": at}
     with connection.cursor() as cursor:
         cursor.execute(WAITING, parameters)
-        found = [Waiting(*row[:7], Plan(str(row[7]), row[8], row[9], row[10]), row[11]) for row in cursor.fetchall()]
+        found = [
+            Waiting(task_id, job_id, state, answers, micros, schema_id, engine, Plan(*plan), is_exhausted)
+            for task_id, job_id, state, answers, micros, schema_id, engine, *plan, is_exhausted in cursor.fetchall()
+        ]
     by_job: dict[tuple[int, int, str], list[Waiting]] = defaultdict(list)
     for waiting in found:
         by_job[waiting.job_id, waiting.schema_id, waiting.engine].append(waiting)
