@@ -3,7 +3,7 @@
 export UV_PYTHON_DOWNLOADS := never
 export UV_PYTHON := $(CURDIR)/.venv/bin/python
 BIN := .venv/bin
-PY := $(shell for p in "$$PYTHON" python3.14 python3.13 python3.12 python3 $$HOME/.pyenv/versions/3.1[2-4].*/bin/python; do \
+PY := $(shell for p in "$(PYTHON)" python3.14 python3.13 python3.12 python3 $$HOME/.pyenv/versions/3.1[2-4].*/bin/python; do \
   "$$p" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 15))' >/dev/null 2>&1 && echo "$$p" && break; done)
 SYNC := $(BIN)/uv sync --quiet --frozen --inexact
 .DEFAULT_GOAL := help
