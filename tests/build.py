@@ -18,9 +18,9 @@ from accounts.models import ApiKey, Organisation, User, Worker
 from qualification import examining, gold, granting
 from qualification.models import Domain, Exam, GoldItem, GoldSet, Qualification
 from qualification.queries import canonical
-from tasks import importing, publishing
+from tasks import claiming, importing, publishing, submitting
 from tasks.formats.rows import TaskRow
-from tasks.models import Job, Task
+from tasks.models import Assignment, Job, Task
 
 UNIT = 1_000_000
 """One dollar in micros."""
@@ -230,3 +230,19 @@ def some_tasks(job: Job, count: int, *, slots: int | None = None, **row: Any) ->
         job = publishing.revise_job(job, publishing.Revision(policy=f"fixed:{slots}"))
     batch = importing.add_tasks(job, task_rows(count, **row), rng_seed=1)
     return list(Task.objects.filter(batch=batch).order_by("pk"))
+
+
+def gold_tasks(job: Job, gold_set: GoldSet, *, exposure_max: int = 60) -> list[Task]:
+    """The set's items as hidden gold tasks of a live job."""
+    batch = importing.add_gold_tasks(job, gold_set, exposure_max=exposure_max)
+    return list(Task.objects.filter(batch=batch).order_by("pk"))
+
+
+def an_answer(
+    task: Task, label: dict[str, Any] | None = None, *, worker: Worker | None = None, at: datetime | None = None
+) -> Assignment:
+    """An answer to this task, claimed and submitted by a worker (a new one unless told); cat unless told."""
+    worker = worker or a_worker()
+    [lease] = claiming.claim_tasks(worker.pk, only=[task.pk], at=at)
+    submitting.submit_answer(worker.pk, submitting.Submission(lease.assignment_id, label or CAT), at=at)
+    return Assignment.objects.get(pk=lease.assignment_id)
