@@ -1,6 +1,7 @@
 """A qualification is granted anew and revoked once, never edited, and claiming hears of each change."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -177,12 +178,7 @@ def test_grants_and_changes_are_audited() -> None:
 def test_of_two_grants_at_once_both_happen_one_after_the_other(committed_db: str) -> None:
     worker, domain = build.a_worker(), build.a_domain()
 
-    at_once(
-        [
-            lambda level=level: granting.grant_qualification(worker, domain, level=level, source="admin")
-            for level in (1, 2)
-        ]
-    )
+    at_once([partial(granting.grant_qualification, worker, domain, level=level, source="admin") for level in (1, 2)])
 
     assert Qualification.objects.filter(worker=worker).count() == 2
     assert Qualification.objects.filter(worker=worker, revoked_at__isnull=True).count() == 1

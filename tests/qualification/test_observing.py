@@ -160,7 +160,7 @@ def test_accuracy_counts_credits_by_domain_and_difficulty_and_says_how_sure_it_i
     ],
 )
 def test_a_label_earns_the_weight_of_the_accepted_label_that_it_equals(label: Any, earned: float) -> None:
-    accepted = [{"label": {"class": "cat"}}, {"label": {"class": "lynx"}, "weight": 0.5}]
+    accepted: list[dict[str, Any]] = [{"label": {"class": "cat"}}, {"label": {"class": "lynx"}, "weight": 0.5}]
 
     assert credit(label, accepted) == earned
 
