@@ -1,15 +1,16 @@
 """Many threads at once, on a database where commits are real."""
 
-import threading
 from collections.abc import Callable
+from functools import partial
 
 import psycopg
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from accounts.ledger.holding import HoldEnded, capture_hold, place_hold, void_hold
 from accounts.ledger.posting import InsufficientFunds, lock_books, post, post_many
 from accounts.ledger.queries import balance
+from accounts.refusals import Refusal
 from tests.accounts.ledger.scenes import (
     ESCROW,
     FEES,
@@ -24,31 +25,14 @@ from tests.accounts.ledger.scenes import (
     rows,
     usd,
 )
+from tests.races import at_once
 
 THREADS = 8
 
 
-def rush(work: Callable[[int], None], threads: int = THREADS) -> None:
-    """Run ``work`` in every thread at once; an error in one of them is ours."""
-    start = threading.Barrier(threads)
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            start.wait()
-            work(number)
-        except BaseException as error:  # noqa: BLE001  carried over to the test's own thread
-            errors.append(error)
-        finally:
-            connection.close()
-
-    crowd = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
-    for thread in crowd:
-        thread.start()
-    for thread in crowd:
-        thread.join()
-    if errors:
-        raise errors[0]
+def rush(work: Callable[[int], object]) -> None:
+    """Do ``work`` in eight threads that start together; each is told its number."""
+    assert not any(isinstance(end, Refusal) for end in at_once([partial(work, number) for number in range(THREADS)]))
 
 
 def test_eight_threads_overdraw_one_escrow_and_it_never_goes_below_zero(committed_db: str) -> None:
@@ -93,10 +77,7 @@ def test_the_same_payments_posted_by_eight_threads_are_paid_once_each(committed_
 def test_new_books_opened_by_eight_threads_at_once_are_opened_once(committed_db: str) -> None:
     post_many([a_deposit(100), a_funding(60)])
 
-    def pay_everybody(number: int) -> None:
-        post_many(a_payment(number * 100 + n, worker=n) for n in range(1, 40))
-
-    rush(pay_everybody)
+    rush(lambda number: post_many(a_payment(number * 100 + n, worker=n) for n in range(1, 40)))
 
     assert rows("SELECT count(*) FROM ledger_books WHERE kind = 'payable'") == [(39,)]
     assert findings() == []
