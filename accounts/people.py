@@ -88,6 +88,16 @@ def resume_worker(worker: Worker, *, actor: str) -> Worker:
         return _move(worker, [Worker.State.SUSPENDED], Worker.State.ACTIVE)
 
 
+def deactivate_user(user: User, *, actor: str) -> User:
+    """Close an account: its sessions and keys open nothing from the next request on. What they did stays on record."""
+    return _set_active(user, actor, is_active=False)
+
+
+def activate_user(user: User, *, actor: str) -> User:
+    """Open a closed account again, with the keys that were not revoked."""
+    return _set_active(user, actor, is_active=True)
+
+
 def hold(worker_id: int) -> Worker:
     """Lock the worker's row until the transaction ends, so that what changes their standing happens one by one.
 
@@ -109,3 +119,10 @@ def _move(worker: Worker, froms: list[Worker.State], to: Worker.State) -> Worker
         raise WorkerNotInState(f"The worker is {worker.get_state_display().lower()}.", state=worker.state)
     worker.state = to
     return worker
+
+
+def _set_active(user: User, actor: str, *, is_active: bool) -> User:
+    with acting(actor):
+        User.objects.filter(pk=user.pk).update(is_active=is_active)
+    user.is_active = is_active
+    return user

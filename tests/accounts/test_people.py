@@ -1,9 +1,10 @@
 """Workers come in once, and stop and go on by moves that only one of two can make."""
 
 import pytest
+from django.contrib.auth import authenticate
 from django.db import connection
 
-from accounts import people
+from accounts import keys, people
 from accounts.models import AuditRow, User, Worker
 from accounts.queries import worker_of
 from tests import build
@@ -152,6 +153,23 @@ def test_one_user_an_email_whatever_its_case() -> None:
     with violates("one_user_an_email"):
         User.objects.create(email=email.upper())
     assert User.objects.get_by_natural_key(email.upper()).email == email
+
+
+@pytest.mark.django_db
+def test_a_closed_account_neither_signs_in_nor_answers_to_its_key() -> None:
+    user = build.a_user(password="a long enough one")
+    _, secret = build.a_worker_key(build.a_worker(user=user))
+    signed_in = authenticate(username=user.email, password="a long enough one")
+
+    people.deactivate_user(user, actor="user:1")
+    assert signed_in == user
+    assert authenticate(username=user.email, password="a long enough one") is None
+    assert keys.check_secret(secret) is None
+    people.activate_user(user, actor="user:2")
+    assert keys.check_secret(secret) is not None
+
+    rows = AuditRow.objects.filter(subject="accounts_user", subject_id=user.pk, action="update").order_by("id")
+    assert [row.actor for row in rows] == ["user:1", "user:2"]
 
 
 @pytest.mark.django_db
