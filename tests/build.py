@@ -242,7 +242,12 @@ def an_answer(
     task: Task, label: dict[str, Any] | None = None, *, worker: Worker | None = None, at: datetime | None = None
 ) -> Assignment:
     """An answer to this task, claimed and submitted by a worker (a new one unless told); cat unless told."""
-    worker = worker or a_worker()
-    [lease] = claiming.claim_tasks(worker.pk, only=[task.pk], at=at)
-    submitting.submit_answer(worker.pk, submitting.Submission(lease.assignment_id, label or CAT), at=at)
+    lease = a_lease(task, worker=worker, at=at)
+    submitting.submit_answer(lease.worker_id, submitting.Submission(lease.pk, label or CAT), at=at)
+    return Assignment.objects.get(pk=lease.pk)
+
+
+def a_lease(task: Task, *, worker: Worker | None = None, at: datetime | None = None) -> Assignment:
+    """A lease on this task, held by a worker (a new one unless told)."""
+    [lease] = claiming.claim_tasks((worker or a_worker()).pk, only=[task.pk], at=at)
     return Assignment.objects.get(pk=lease.assignment_id)

@@ -191,9 +191,11 @@ class QualityPlan(models.Model):
                 name="plan_asks_one_to_its_most",
             ),
             models.CheckConstraint(
-                condition=Q(policy="fixed", threshold__isnull=True)
-                | Q(policy="confidence", threshold__gt=0, threshold__lt=1),
-                name="a_threshold_belongs_to_confidence",
+                condition=Q(policy="confidence") ^ Q(threshold__isnull=True), name="a_threshold_belongs_to_confidence"
+            ),
+            models.CheckConstraint(
+                condition=Q(threshold__isnull=True) | Q(threshold__gt=0, threshold__lt=1),
+                name="threshold_is_a_probability",
             ),
         ]
 

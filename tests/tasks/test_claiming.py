@@ -13,7 +13,7 @@ from accounts.refusals import KeyRevoked, NoSuchWorker, Refusal
 from qualification import granting
 from qualification.models import Domain
 from tasks import claiming, publishing
-from tasks.models import Assignment, Bucket, Job, RouteEpoch, Task, WorkerBucket, WorkerRoute
+from tasks.models import Assignment, Bucket, Job, Requirement, RouteEpoch, Task, WorkerBucket, WorkerRoute
 from tasks.routing.scoring import BucketFacts, WorkerStanding, order
 from tests import build
 from tests.guards import violates
@@ -35,7 +35,11 @@ def test_a_claim_leases_a_task_at_the_price_it_had_then() -> None:
     assert json.loads(lease.payload) == task.payload.content
     assert (row.price_micros, row.fee_micros) == (50_000, 10_000)
     assert (row.leased_at, row.lease_ends_at) == (NOW, NOW + timedelta(seconds=1800))
-    assert (row.schema_id, row.guidelines_id, row.eligibility_id) == (job.schema_id, job.guidelines_id, job.eligibility_id)
+    assert (row.schema_id, row.guidelines_id, row.eligibility_id) == (
+        job.schema_id,
+        job.guidelines_id,
+        job.eligibility_id,
+    )
 
 
 def test_a_worker_gets_each_task_once_and_then_nothing() -> None:
@@ -91,7 +95,10 @@ def test_each_gate_says_which_it_is_and_a_claim_without_a_job_finds_nothing(gate
 
 
 def _close(gate: str, worker: Worker, domain: Domain, job: Job) -> None:
-    grants: dict[str, dict[str, Any]] = {"level too low": {"level": 1}, "granted by another requester": {"organisation": build.an_organisation()}}
+    grants: dict[str, dict[str, Any]] = {
+        "level too low": {"level": 1},
+        "granted by another requester": {"organisation": build.an_organisation()},
+    }
     if gate != "unqualified":
         grant = build.a_qualification(worker, domain, **{"level": 2, **grants.get(gate, {})})
     if gate == "revoked":
@@ -103,6 +110,7 @@ def _close(gate: str, worker: Worker, domain: Domain, job: Job) -> None:
         past = datetime(2020, 1, 1, tzinfo=UTC)
         build.a_qualification(worker, domain, level=2, at=past, expires_at=past + timedelta(days=1))
     if gate == "own organisation":
+        assert worker.user is not None
         organising.add_member(job.organisation, user=worker.user, role="reviewer")
     if gate == "cap":
         claiming.claim_tasks(worker.pk, job_id=job.pk)
@@ -260,13 +268,15 @@ def test_the_order_of_buckets_in_sql_is_the_order_of_the_pure_score() -> None:
             difficulty=bucket.difficulty,
             priority=bucket.priority,
             waiting_for=bucket.waiting_for,
-            specialist=bucket.job.eligibility.requirements.exists(),
+            specialist=Requirement.objects.filter(eligibility=bucket.job.eligibility_id).exists(),
             opened_seq=bucket.pk,
         )
         for bucket in Bucket.objects.select_related("job__eligibility")
     ]
     pure = order(facts, WorkerStanding({domains[0].pk: 2, domains[1].pk: 3}))
-    walked = WorkerBucket.objects.filter(worker=worker).order_by("-score", "bucket_id").values_list("bucket_id", flat=True)
+    walked = (
+        WorkerBucket.objects.filter(worker=worker).order_by("-score", "bucket_id").values_list("bucket_id", flat=True)
+    )
     assert list(walked) == list(pure)
     assert len(pure) == 9
 

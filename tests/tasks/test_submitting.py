@@ -71,10 +71,12 @@ def test_after_a_refit_answers_weigh_by_what_their_worker_has_shown() -> None:
         build.an_answer(task, wrong if place % 3 == 0 else truth, worker=poor)
     judging.refit_job(job.pk)
 
-    by_good = build.an_answer(tasks[23], CAT, worker=good) and Consensus.objects.get(task=tasks[23]).confidence
-    [task] = build.some_tasks(job, 1)
-    by_poor = build.an_answer(task, CAT, worker=poor) and Consensus.objects.get(task=task).confidence
+    [other_task] = build.some_tasks(job, 1)
+    build.an_answer(tasks[23], CAT, worker=good)
+    build.an_answer(other_task, CAT, worker=poor)
 
+    by_good = Consensus.objects.get(task=tasks[23]).confidence
+    by_poor = Consensus.objects.get(task=other_task).confidence
     assert by_good is not None
     assert by_poor is not None
     assert by_good > by_poor + 0.05
