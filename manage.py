@@ -21,7 +21,7 @@ OWNER_COMMANDS = {
 }  # fmt: skip
 WITHOUT_DATABASE = {
     "collectstatic", "compilemessages", "demo", "diffsettings", "findstatic", "help", "makemessages", "run",
-    "spectacular", "startapp", "version",
+    "startapp", "version",
 }  # fmt: skip
 
 

@@ -267,7 +267,20 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_REQUEST": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AssignmentState": "tasks.models.assignments.Assignment.State",
+        "AttemptState": "qualification.models.Attempt.State",
+        "BatchState": "tasks.models.tasks.Batch.State",
+        "ConsensusState": "tasks.models.consensus.Consensus.State",
+        "GoldSetState": "qualification.models.GoldSet.State",
+        "JobState": "tasks.models.jobs.Job.State",
+        "OrganisationRole": "accounts.models.Membership.Role",
+        "OutcomeState": ["submitted", "repeated", "refused"],
+        "ReleaseState": "tasks.models.consensus.Release.State",
+        "TaskState": "tasks.models.tasks.Task.State",
+        "WorkerState": "accounts.models.Worker.State",
+    },
 }
 
 # Cache and queue

@@ -43,13 +43,13 @@ class MemberIn(Strict):
     """Somebody to let in, by the address they sign in with."""
 
     email = Text(most=254)
-    role = Choice(Membership.Role.values)
+    role = Choice(Membership.Role.choices)
 
 
 class RoleIn(Strict):
     """A role."""
 
-    role = Choice(Membership.Role.values)
+    role = Choice(Membership.Role.choices)
 
 
 class MemberOut(Out):

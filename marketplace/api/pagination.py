@@ -1,5 +1,6 @@
 """Lists, a page at a time: by cursor, so that a page costs the same wherever it is and shows no row twice."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,7 @@ def page[T: Model](
     return {"results": shape(found), "next": ids.public("cur", found[-1].pk) if more else None}
 
 
+@functools.cache
 def pages_of(item: type[Out]) -> type[Out]:
     """The serializer of a page of ``item``, for the schema."""
     name = item.__name__.removesuffix("Out")

@@ -18,7 +18,7 @@ class StatementQuery(PageQuery):
     currency = Currency(required=False, help_text="USD unless told.")
 
 
-class LineOut(Out):
+class MovementOut(Out):
     """One movement of money."""
 
     transfer = Id("trf")
@@ -34,7 +34,7 @@ class StatementOut(Out):
     currency = serializers.CharField()
     balance = Amount()
     available = Amount(help_text="Less what is set apart.")
-    results = LineOut(many=True)
+    results = MovementOut(many=True)
     next = serializers.CharField(allow_null=True, help_text="Send it as `cursor` for the next page.")
 
 
