@@ -44,8 +44,15 @@ def test_only_the_settings_read_the_environment() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("weak", ["", "short", "a" * 60, "django-insecure-" + STRONG])
-@pytest.mark.parametrize("name", ["SECRET_KEY", "PUBLIC_ID_KEY"])
+@pytest.mark.parametrize(
+    ("name", "weak"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "a" * 60),
+        ("SECRET_KEY", "django-insecure-" + STRONG),
+        ("PUBLIC_ID_KEY", "short"),
+    ],
+)
 def test_a_site_with_its_own_database_refuses_a_weak_secret(name: str, weak: str) -> None:
     keys = {"SECRET_KEY": STRONG, "PUBLIC_ID_KEY": STRONG, name: weak}
     done = load(DATABASE_URL="postgresql://h/d", **keys)

@@ -20,6 +20,9 @@ from marketplace.embedded import processes, supervisor, valkey
 from marketplace.embedded.child import Child
 from tests.environment import OUTSIDE
 
+PATIENCE = 60
+"""Seconds. What is waited for takes two or three; a machine with other work on it may need many more."""
+
 
 @pytest.fixture
 def home() -> Iterator[Path]:
@@ -83,6 +86,7 @@ def running_supervisor(command: list[str]) -> Iterator[tuple[subprocess.Popen[st
             process.kill()
 
 
+@pytest.mark.timeout(400)
 def test_the_whole_stack_survives_kill_9_of_its_parts_and_of_itself(home: Path) -> None:
     """One story, because starting takes seconds: parts die, the supervisor dies, the next one takes over and ends."""
     command = [sys.executable, "-m", "marketplace.embedded.supervisor", "--home", str(home), "--web-workers", "1"]
@@ -94,18 +98,20 @@ def test_the_whole_stack_survives_kill_9_of_its_parts_and_of_itself(home: Path) 
                 os.kill(pid, signal.SIGKILL)
         for pid in processes.running_in(embedded.postgres_at(home).data):
             os.kill(pid, signal.SIGKILL)
-        assert processes.wait_until(lambda: bool(pids_of(home, "valkey-server") and pids_of(home, "celery")), 20)
-        assert processes.wait_until(lambda: answers(address), 20)
+        assert processes.wait_until(lambda: bool(pids_of(home, "valkey-server") and pids_of(home, "celery")), PATIENCE)
+        assert processes.wait_until(lambda: answers(address), PATIENCE)
         again = subprocess.run(command, env=OUTSIDE, capture_output=True, text=True, check=False)
         assert again.returncode == 1
         assert "runs already" in again.stderr
         first.kill()
-    assert processes.wait_until(lambda: not any(pids_of(home, word) for word in ("granian", "valkey", "celery")), 20)
+    assert processes.wait_until(
+        lambda: not any(pids_of(home, word) for word in ("granian", "valkey", "celery")), PATIENCE
+    )
 
     with running_supervisor(command) as (second, address):
         assert answers(address)
         second.send_signal(signal.SIGTERM)
-        assert second.wait(30) == 0
+        assert second.wait(PATIENCE) == 0
     assert pids_of(home, "") == []
     assert not embedded.postgres_at(home).is_running()
 
