@@ -3,15 +3,20 @@
 `DATABASES` of Django's settings says where the server is; the functions here take such a dictionary.
 """
 
-from collections.abc import Mapping
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
+from django.db import connections
 from psycopg import sql
 
 from marketplace import embedded
+from marketplace.settings import BASE_DIR
 
 MAINTENANCE = "postgres"
+APPS = ("accounts", "qualification", "tasks", "marketplace")
 
 
 def connect(settings: Mapping[str, Any], name: str, *, user: str | None = None) -> psycopg.Connection[Any]:
@@ -53,3 +58,34 @@ def clone(connection: psycopg.Connection[Any], name: str, *, template: str) -> N
 def drop(connection: psycopg.Connection[Any], name: str) -> None:
     """Remove a database, ending every connection to it."""
     connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextlib.contextmanager
+def pointing_at(name: str, server: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Make Django's connections, in every thread, lead to database ``name`` (by default as the app role)."""
+    connection = connections["default"]
+    # One dictionary is shared by the wrappers of all threads, so changing it in place moves them all.
+    shared = connection.settings_dict
+    before = dict(shared)
+    connection.close()
+    shared.update({**(server or {}), "NAME": name})
+    try:
+        yield
+    finally:
+        connection.close()
+        shared.clear()
+        shared.update(before)
+
+
+def schema_hash() -> str:
+    """Of everything that decides what migrating makes: migrations, their SQL, and the versions of what they use.
+
+    A migrated database whose name carries it can be copied instead of migrating again.
+    """
+    files = [BASE_DIR / "uv.lock", BASE_DIR / "marketplace" / "embedded" / "roles.py"]
+    for app in APPS:
+        files += sorted((BASE_DIR / app).rglob("migrations/*.py")) + sorted((BASE_DIR / app).rglob("*.sql"))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(BASE_DIR)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]

@@ -9,12 +9,10 @@ one run's cleaning never drops what another works in, and a killed run's leftove
 """
 
 import contextlib
-import hashlib
 import itertools
 import os
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dj_database_url
@@ -24,12 +22,12 @@ from django.core.management import call_command
 from django.db import connections
 
 from marketplace import databases, embedded
+from marketplace.databases import pointing_at
 from marketplace.settings import database
 from tests import environment
 
 PREFIX = "touchstone_test_"
 TEMPLATE_PREFIX = "touchstone_template_"
-APPS = ("accounts", "qualification", "tasks", "marketplace")
 
 
 class TestServer:
@@ -59,7 +57,7 @@ class TestServer:
         with _advisory_lock(self._admin, "touchstone_roles"):
             databases.run(self._admin, [*embedded.role_statements(), *_membership_statements(self._admin)])
         self._admin.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", [self._token])
-        self.template = f"{TEMPLATE_PREFIX}{_schema_hash()}"
+        self.template = f"{TEMPLATE_PREFIX}{databases.schema_hash()}"
         self._make_template()
         self._drop_leftovers()
 
@@ -109,23 +107,6 @@ class TestServer:
                 self._admin.execute("SELECT pg_advisory_unlock(hashtext(%s))", [owner])
 
 
-@contextlib.contextmanager
-def pointing_at(name: str, server: dict[str, Any] | None = None) -> Iterator[None]:
-    """Make Django's connections, in every thread, lead to database ``name`` (by default as the app role)."""
-    connection = connections["default"]
-    # One dictionary is shared by the wrappers of all threads, so changing it in place moves them all.
-    shared = connection.settings_dict
-    before = dict(shared)
-    connection.close()
-    shared.update({**(server or {}), "NAME": name})
-    try:
-        yield
-    finally:
-        connection.close()
-        shared.clear()
-        shared.update(before)
-
-
 def connect_as(role: str) -> psycopg.Connection[Any]:
     """A plain autocommit connection of ``app`` or ``owner`` to the database that is current."""
     return databases.connect(database(role), str(connections["default"].settings_dict["NAME"]))
@@ -141,18 +122,6 @@ def _membership_statements(connection: psycopg.Connection[Any]) -> list[str]:
     """A login that is not superuser may act as our roles only as a member of them."""
     row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     return [] if row and row[0] else [f"GRANT {embedded.OWNER}, {embedded.APP} TO CURRENT_USER"]
-
-
-def _schema_hash() -> str:
-    """Everything that decides the template's content: migrations, their SQL, and the versions of what they use."""
-    root = Path(__file__).resolve().parent.parent
-    files = [root / "uv.lock", root / "marketplace" / "embedded" / "roles.py"]
-    for app in APPS:
-        files += sorted((root / app).rglob("migrations/*.py")) + sorted((root / app).rglob("*.sql"))
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 @contextlib.contextmanager
