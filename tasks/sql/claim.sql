@@ -254,9 +254,14 @@ BEGIN
   -- Two passes: first whatever is free, then (only with nothing in hand) wait for what is locked this very moment.
   FOR attempt IN 1..2 LOOP
     FOR walk IN
-      SELECT w.bucket_id, b.job_id FROM tasks_workerbucket w JOIN tasks_bucket b ON b.id = w.bucket_id
-      WHERE w.worker_id = _worker_id AND (_job_id IS NULL OR b.job_id = _job_id)
-      ORDER BY w.score DESC, w.bucket_id
+      SELECT o.bucket_id, o.job_id FROM (
+        SELECT w.bucket_id, b.job_id, w.score FROM tasks_workerbucket w JOIN tasks_bucket b ON b.id = w.bucket_id
+        WHERE w.worker_id = _worker_id AND (_job_id IS NULL OR b.job_id = _job_id)
+        UNION ALL  -- hidden gold is in nobody's route; named, it is offered like any task
+        SELECT g.id, g.job_id, -1 FROM tasks_bucket g
+        WHERE _only IS NOT NULL AND g.gold AND (_job_id IS NULL OR g.job_id = _job_id)
+          AND g.id IN (SELECT t.bucket_id FROM tasks_task t WHERE t.id = ANY (_only))) o
+      ORDER BY o.score DESC, o.bucket_id
     LOOP
       CONTINUE WHEN NOT EXISTS (SELECT FROM tasks_task t WHERE t.bucket_id = walk.bucket_id AND t.is_open);
       SELECT * INTO job FROM tasks_job j WHERE j.id = walk.job_id;
