@@ -19,7 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import IO, Any, NamedTuple
@@ -141,7 +141,7 @@ def _read(job: Job, draft: _Draft) -> None:
             draft.left_out.update(row[3] for row in rows if row[3] not in ("resolved", "contested"))
             ids = opaque.encode_many("tsk", [row[0] for row in judged], settings.PUBLIC_ID_KEY)
             for public_id, row in zip(ids, judged, strict=True):
-                task = shape.task(public_id, row)
+                task, counted = shape.task(public_id, row)
                 places = []
                 for number, written in enumerate(_BY_TASK):
                     lines = written.write((task,))[headers[number] :]
@@ -149,7 +149,7 @@ def _read(job: Job, draft: _Draft) -> None:
                     places.append((ends[number], len(lines)))
                     ends[number] += len(lines)
                 draft.places.append((public_id, tuple(places)))
-                draft.summary.append(shape.without_bulk(task))
+                draft.summary.append(counted)
     for spool in draft.spools:
         spool.flush()
     draft.places.sort()
@@ -181,15 +181,20 @@ class _Shape:
         self._label = lru_cache(maxsize=4_096)(json.loads)
         self._schema_version = lru_cache(maxsize=None)(lambda schema_id: queries.label_schema(schema_id).version)
         self._guidelines_version = lru_cache(maxsize=None)(lambda pk: Guidelines.objects.get(pk=pk).version)
-        self._alike: dict[tuple[str, str, str, int, int], ReleasedAnswer] = {}
+        self._alike: dict[tuple[int, str, str, int, int], ReleasedAnswer] = {}
 
-    def task(self, public_id: str, row: Sequence[Any]) -> ReleasedTask:
+    def task(self, public_id: str, row: Sequence[Any]) -> tuple[ReleasedTask, ReleasedTask]:
+        """The task, and the same without payload and beliefs, for the manifest.
+
+        In the second, answers that differ in nothing the manifest counts are one object.
+        """
         _, external_ref, stratum, state, reason, payload, label, posterior, confidence, calibrated, *answers = row
         distribution = None
         if self._classes and posterior is not None:
             beliefs = [*posterior, *([0.0] * (len(self._classes) - len(posterior)))]
             distribution = dict(zip(self._classes, beliefs, strict=False))
-        return ReleasedTask(
+        said = [] if answers[0] is None else [_Said(*one) for one in zip(*answers, strict=True)]
+        task = ReleasedTask(
             task=public_id,
             external_ref=external_ref,
             stratum=stratum,
@@ -200,8 +205,13 @@ class _Shape:
             distribution=distribution,
             confidence=confidence,
             calibrated=bool(calibrated),
-            answers=[] if answers[0] is None else [self._answer(_Said(*one)) for one in zip(*answers, strict=True)],
+            answers=[self._answer(one) for one in said],
         )
+        alike = [
+            self._alike.setdefault((one.worker, one.label, one.purpose, one.schema, one.guidelines), answer)
+            for one, answer in zip(said, task.answers, strict=True)
+        ]
+        return task, replace(task, payload={}, distribution=None, external_ref=None, stratum="", answers=alike)
 
     def _answer(self, said: _Said) -> ReleasedAnswer:
         return ReleasedAnswer(
@@ -214,27 +224,6 @@ class _Shape:
             guidelines_version=self._guidelines_version(said.guidelines),
             paid=self._amount(said.paid_micros),
         )
-
-    def without_bulk(self, task: ReleasedTask) -> ReleasedTask:
-        """The task without payload and beliefs; answers that differ in nothing the manifest counts are one object."""
-        return ReleasedTask(
-            task=task.task,
-            external_ref=None,
-            stratum="",
-            payload={},
-            state=task.state,
-            reason=task.reason,
-            label=task.label,
-            distribution=None,
-            confidence=None,
-            calibrated=task.calibrated,
-            answers=tuple(self._alike.setdefault(_counted_by(answer), answer) for answer in task.answers),
-        )
-
-
-def _counted_by(answer: ReleasedAnswer) -> tuple[str, str, str, int, int]:
-    said = canonical(answer.label).decode()
-    return answer.worker, said, answer.purpose, answer.schema_version, answer.guidelines_version
 
 
 def _open_release(job: Job, actor: str, at: datetime | None) -> Release:

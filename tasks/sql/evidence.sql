@@ -61,5 +61,7 @@ ALTER TABLE tasks_consensus SET (fillfactor = 70, autovacuum_vacuum_scale_factor
 ALTER TABLE tasks_workerbucket SET (fillfactor = 50);
 ALTER TABLE tasks_workerroute SET (fillfactor = 50);
 ALTER TABLE tasks_job SET (fillfactor = 50);
+-- Read back in blocks: of a compressed value each block would unpack all that comes before it.
+ALTER TABLE tasks_releasefile ALTER COLUMN content SET STORAGE EXTERNAL;
 
 INSERT INTO tasks_routeepoch (id, epoch) VALUES (1, 1);
