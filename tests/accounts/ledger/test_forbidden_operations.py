@@ -20,6 +20,7 @@ PAYMENT = "(SELECT id FROM ledger_transfer WHERE key = 'pay:1')"
 REVERSED = "(SELECT id FROM ledger_transfer WHERE key = 'pay:2')"
 BAD = "(SELECT id FROM ledger_transfer WHERE key = 'bad')"
 OPEN_HOLD = "(SELECT id FROM ledger_hold WHERE key = 'open')"
+STALE_HOLD = "(SELECT id FROM ledger_hold WHERE key = 'stale')"
 ENDED_HOLD = "(SELECT id FROM ledger_hold WHERE key = 'ended')"
 WALLET_ID = "(SELECT id FROM ledger_books WHERE kind = 'wallet' AND owner = 'org:1')"
 ESCROW_ID = "(SELECT id FROM ledger_books WHERE kind = 'escrow' AND owner = 'job:7')"
@@ -190,6 +191,10 @@ OPERATIONS: dict[str, tuple[str, str]] = {
         "capture_takes_what_was_held_at_most",
         f"{result(OPEN_HOLD, 'captured', "'bad'")}; {moves((WALLET_ID, -6 * UNIT), (FEES_ID, 6 * UNIT))}",
     ),
+    "capture a hold after it expired": (
+        "capture_takes_what_was_held_at_most",
+        f"{result(STALE_HOLD, 'captured', "'bad'")}; {moves((WALLET_ID, -UNIT), (FEES_ID, UNIT))}",
+    ),
     "capture two holds by one transfer": (
         "one_transfer_captures_one_hold",
         result(OPEN_HOLD, "captured", "'fund:9:1'"),
@@ -266,6 +271,17 @@ def test_the_checks_have_the_last_word_where_a_trigger_is_off(change: str, rule:
             owner.execute(f"UPDATE ledger_balance SET {change} WHERE books_id = {ESCROW_ID}")
 
         assert refused.value.diag.constraint_name == rule
+
+
+def test_legs_torn_out_of_an_old_transfer_cannot_be_replaced(settled_books: None) -> None:
+    with connect_as("owner") as owner, owner.transaction(force_rollback=True):
+        owner.execute("ALTER TABLE ledger_leg DISABLE TRIGGER legs_never_change")
+        owner.execute(f"DELETE FROM ledger_leg WHERE transfer_id = {PAYMENT}")
+
+        with pytest.raises(psycopg.errors.RestrictViolation) as refused, owner.transaction():
+            owner.execute(legs(PAYMENT, *BALANCED))
+
+        assert refused.value.diag.constraint_name == "posted_means_sealed"
 
 
 def test_a_set_of_books_has_one_currency_for_ever(settled_books: None) -> None:
