@@ -20,13 +20,16 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import dj_database_url
+import kombu
 import psycopg
+import redis
 
 from marketplace import databases, embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRESQL = os.environ.get("CI_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 RABBITMQ = os.environ.get("CI_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+COMMANDS = (["manage.py", "migrate", "--verbosity", "0"], ["-m", "tests.smoke"])
 REDIS = os.environ.get("CI_REDIS_URL", "redis://127.0.0.1:6379")
 
 
@@ -68,6 +71,22 @@ def own_database(connection: psycopg.Connection[Any], name: str) -> Iterator[Map
                 databases.run(connection, [f"DROP ROLE IF EXISTS {role}"])
 
 
+@contextlib.contextmanager
+def own_queue(broker: str, cache: str, name: str) -> Iterator[None]:
+    """Afterwards, take our queue off the broker and our keys out of the cache."""
+    try:
+        yield
+    finally:
+        with kombu.Connection(broker) as connection:
+            kombu.Queue(name, channel=connection.default_channel).delete()
+            kombu.Exchange(name, channel=connection.default_channel).delete()
+        stores = {url for url in (broker, cache) if url.startswith("redis")}
+        for store in stores:
+            with redis.Redis.from_url(store) as client:
+                for key in client.scan_iter(f"*{name}*"):
+                    client.delete(key)
+
+
 def run_leg(connection: psycopg.Connection[Any], broker: str, cache: str) -> bool:
     """Migrate a fresh database and run the smoke over one broker; whether all of it passed."""
     name = f"touchstone_ci_{os.getpid()}_{secrets.token_hex(3)}"
@@ -82,10 +101,13 @@ def run_leg(connection: psycopg.Connection[Any], broker: str, cache: str) -> boo
             "SECRET_KEY": secrets.token_urlsafe(48),
             "PUBLIC_ID_KEY": secrets.token_urlsafe(48),
         }
-        for command in (["manage.py", "migrate", "--verbosity", "0"], ["-m", "tests.smoke"]):
-            if subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=False).returncode:
-                return False
-    return True
+        with own_queue(broker, cache, name):
+            return all(succeeds(command, environment) for command in COMMANDS)
+
+
+def succeeds(command: list[str], environment: Mapping[str, str]) -> bool:
+    """Run Python with these arguments; whether it ended with status 0."""
+    return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, check=False).returncode == 0
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ HOST = "127.0.0.1"
 PORTS = range(8000, 8100)
 """Tried in order. All lie below the range from which the kernel takes the ports of outgoing connections."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 THREADS_PER_WEB_WORKER = 4
 
 
