@@ -51,6 +51,8 @@ ICONS = {
 class Site(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no types
     """Django's admin in our colours, entered by the site's own sign-in page, with a policy that its theme can run under."""
 
+    index_title = gettext_lazy("Key figures")
+
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Every page of the admin."""
         inside: Callable[..., Any] = super().admin_view(view, cacheable)
@@ -69,7 +71,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "title": "",
             "items": [
                 {"title": gettext("Key figures"), "icon": "dashboard", "link": reverse("admin:index")},
-                {"title": gettext("The line, live"), "icon": "conveyor_belt", "link": reverse("line")},
+                {"title": gettext("The line, live"), "icon": "conveyor_belt", "link": reverse("line"), "active": False},
             ],
         }
     ]

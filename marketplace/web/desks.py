@@ -101,14 +101,17 @@ def _in_hand(worker_id: int, at: datetime) -> TaskInHand | None:
 
 
 def _buttons(schema: queries.Schema) -> list[ClassButton]:
+    classes = schema.definition["classes"]
+    # Where the classes are digits, each has its own key: 1 for the second of "0, 1, 2" would only mislead.
+    digits = all(len(each["title"]) == 1 and each["title"] in "0123456789" for each in classes)
     return [
         ClassButton(
             name=each["name"],
             title=each["title"],
             description=each.get("description", ""),
-            key=str(number) if number <= KEYS else "",
+            key=each["title"] if digits else str(number) if number <= KEYS else "",
         )
-        for number, each in enumerate(schema.definition["classes"], start=1)
+        for number, each in enumerate(classes, start=1)
     ]
 
 

@@ -42,8 +42,8 @@ def bar(shares: Sequence[tuple[str, int]], whole: int | None = None) -> list[Seg
     segments: list[Segment] = []
     start = 0.0
     for name, count in shares:
-        width = min(100 * count / total, 100 - start)
-        if width > 0:
+        width = max(0.0, min(100 * count / total, 100 - start))
+        if round(width, 2) > 0:
             segments.append(Segment(name, round(start, 2), round(width, 2)))
-        start += max(0.0, width)
+        start += width
     return segments

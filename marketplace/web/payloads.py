@@ -41,9 +41,10 @@ def parts(payload: Any) -> list[Part]:
     if not isinstance(payload, dict):
         payload = {"": payload}
     found = list(_parts(payload))
-    if len([part for part in found if part.kind == "text"]) == 1:  # a lone text needs no heading
-        found = [Part(part.kind, "", part.value) if part.kind == "text" else part for part in found]
-    return [part for part in found if part.kind != "fact"] + [part for part in found if part.kind == "fact"]
+    shown = [part for part in found if part.kind != "fact"]
+    if len(shown) == 1:  # a lone text or picture needs no heading
+        shown = [Part(shown[0].kind, "", shown[0].value)]
+    return shown + [part for part in found if part.kind == "fact"]
 
 
 def _parts(payload: dict[str, Any]) -> Iterator[Part]:

@@ -82,7 +82,16 @@ class JobAdmin(ReadOnly):
     inlines = (SchemaInline, GuidelinesInline, EligibilityInline, PlanInline, BatchInline, ReleaseInline)
     actions = ("pause", "resume", "close")
     readonly_fields = ("price", "budget", "funded", "reserved")
-    exclude = ("price_micros", "budget_micros", "funded_micros", "reserved_micros")
+    fieldsets = (
+        (None, {"fields": ("name", "organisation", "state", "domain", "difficulty", "language", "description")}),
+        (
+            gettext_lazy("Money"),
+            {"fields": ("price", "fee_bp", "budget", "funded", "reserved", "fundings", "releases_of_rest")},
+        ),
+        (gettext_lazy("Current versions"), {"fields": ("schema", "guidelines", "eligibility", "plan")}),
+        (gettext_lazy("Pace"), {"fields": ("lease_seconds", "review_window_seconds", "gold_share_bp")}),
+        (gettext_lazy("Times"), {"fields": ("created_at", "published_at", "closed_at")}),
+    )
 
     @admin.display(description=gettext_lazy("price"), ordering="price_micros")
     def price(self, job: models.Job) -> str:

@@ -52,10 +52,10 @@ class TaskAdmin(Hot):
         """For one answer."""
         return money(task.price_micros, task.job.currency)
 
-    @admin.display(description=gettext_lazy("gold"), boolean=True)
-    def is_gold(self, task: models.Task) -> bool:
+    @admin.display(description=gettext_lazy("gold"))
+    def is_gold(self, task: models.Task) -> str:
         """Is its answer known?"""
-        return task.gold_item_id is not None
+        return gettext("gold") if task.gold_item_id is not None else "–"
 
     @admin.display(description=gettext_lazy("payload"))
     def payload_shown(self, task: models.Task) -> SafeString:

@@ -1,4 +1,4 @@
-// The task page: keys 1 to 9 press the buttons, the clock of the lease runs, and time spent looking is measured.
+// The task page: digit keys press the buttons, the clock of the lease runs, and time spent looking is measured.
 "use strict";
 
 let shown = null;
@@ -22,7 +22,7 @@ function begin() {
   tick();
 }
 
-// Handwritten digits and the like are a few pixels wide; show them large and unblurred.
+// Handwritten digits and the like are a few pixels wide; show them large.
 function enlarge(image) {
   if (image.naturalWidth > 0 && image.naturalWidth <= 64) image.classList.add("tiny");
 }
@@ -49,7 +49,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || !/^[1-9]$/.test(event.key)) return;
+  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || !/^[0-9]$/.test(event.key)) return;
   if (event.target.closest("input, select, textarea")) return;
   const button = document.querySelector('.classes button[data-key="' + event.key + '"]');
   if (button !== null) button.click();
@@ -60,10 +60,6 @@ document.addEventListener("submit", (event) => {
   if (seconds) seconds.value = ((active + (since ? performance.now() - since : 0)) / 1000).toFixed(2);
 }, true);
 
-// A second click while the first is on its way would answer the next task unseen.
-document.body.addEventListener("htmx:beforeRequest", (event) => {
-  for (const button of event.target.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
-});
 document.body.addEventListener("htmx:afterSettle", () => {
   begin();
   const heading = document.getElementById("desk-heading");
