@@ -68,12 +68,21 @@ def test_an_answer_is_observed_once_and_the_first_time_stands() -> None:
 
 
 def test_of_two_sweeps_at_once_each_answer_counts_once(committed_db: str) -> None:
-    worker, gold = build.a_worker(), build.a_gold_set(items=30)
-    rows = [seen(worker, item) for item in gold.items.select_related("gold_set")]
+    worker, item = build.a_worker(), build.a_gold_item()
+    rows = [seen(worker, item, reference) for reference in range(300)]
 
     told = at_once([lambda: observe(rows), lambda: observe(rows[::-1])])
 
-    assert sum(one for one in told if isinstance(one, int)) == 30
+    assert sum(one for one in told if isinstance(one, int)) == 300
+
+
+@pytest.mark.django_db
+def test_rows_go_in_in_one_order_so_that_sweeps_wait_and_do_not_deadlock() -> None:
+    worker, item = build.a_worker(), build.a_gold_item()
+
+    observe([seen(worker, item, reference) for reference in (3, 1, 2)])
+
+    assert list(Observation.objects.order_by("pk").values_list("reference", flat=True)) == [1, 2, 3]
 
 
 @pytest.mark.django_db
