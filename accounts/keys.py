@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from accounts import statements
 from accounts.models import ApiKey, Organisation, User, Worker
 from accounts.queries import moment
 from accounts.refusals import Refusal
@@ -116,6 +117,29 @@ def check_secret(text: str) -> ApiKey | None:
     key = standing.select_related("organisation", "worker__user", "created_by").first()
     # The index has compared digests, whose timing tells nothing of a secret; the last word is constant-time all the same.
     return key if key is not None and hmac.compare_digest(bytes(key.digest), digest) else None
+
+
+WORKING = """
+WITH found AS (
+  SELECT k.id, k.worker_id FROM accounts_apikey k
+  JOIN accounts_worker w ON w.id = k.worker_id LEFT JOIN accounts_user u ON u.id = w.user_id
+  WHERE k.digest = %s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+    AND coalesce(u.is_active, true) AND 'work' = ANY (k.scopes)),
+used AS (
+  UPDATE accounts_apikey k SET last_used_at = clock_timestamp() FROM found f
+  WHERE k.id = f.id AND (k.last_used_at IS NULL OR k.last_used_at < clock_timestamp() - interval '1 minute'))
+SELECT id, worker_id FROM found"""
+
+
+def working_key(text: str) -> tuple[int, int] | None:
+    """The ids of the key that this secret opens and of the worker it works for, in one statement; else None.
+
+    The quick way for claims and answers, which check the key's id again themselves; notes the use as `mark_used` does.
+    """
+    if not _well_formed(text):
+        return None
+    found = statements.rows(WORKING, [_digest(text)])
+    return (found[0][0], found[0][1]) if found else None
 
 
 def mark_used(key_id: int) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts import statements
 from accounts.refusals import KeyRevoked, NoSuchWorker, Refusal
-from tasks import statements
 
 COUNT_MAX = 100
 

@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 from django.db import transaction
 
+from accounts import statements
 from accounts.refusals import Fault, KeyRevoked, NoSuchWorker, Refusal
 from qualification.inference.engine import ENGINES
-from tasks import beliefs, queries, statements
+from tasks import beliefs, queries
 from tasks.labels.registry import KINDS, LabelInvalid
 
 COUNT_MAX = 100

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
+from accounts import statements
 from accounts.ledger.models import LIMITED_KINDS, BooksKind, TransferKind
 from accounts.ledger.money import Money
 from accounts.refusals import Refusal
@@ -96,7 +97,7 @@ def post_many(drafts: Iterable[Draft], *, at: datetime | None = None) -> dict[st
     if not batch:
         return {}
     with transaction.atomic(savepoint=False), refusals_of_the_database():
-        rows = _cursor().execute(_POST, _arrays(batch, at)).fetchall()
+        rows = statements.cursor().execute(_POST, _arrays(batch, at)).fetchall()
         for key, _, same_content in rows:
             if not same_content:
                 raise KeyReused(f"{key} was used before for something else.", key=key)
@@ -107,7 +108,7 @@ def lock_books(addresses: Iterable[BooksAddress]) -> None:
     """Lock these books' balances until the transaction ends, opening books that do not exist yet."""
     wanted = sorted(set(addresses))
     if wanted:
-        _cursor().execute(_LOCK, _address_arrays(wanted))
+        statements.cursor().execute(_LOCK, _address_arrays(wanted))
 
 
 @contextmanager
@@ -155,13 +156,6 @@ def _check_balance(draft: Draft) -> None:
         sums[line.books.currency] = sums.get(line.books.currency, 0) + line.micros
     if not sums or any(sums.values()) or not all(line.micros for line in draft.lines):
         raise Unbalanced(key=draft.key)
-
-
-def _cursor() -> psycopg.Cursor[tuple[str, int, bool]]:
-    """A cursor that binds on the server, past Django's own: on this path its client-side binding costs more than the work."""
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    return psycopg.Cursor(connection.connection)
 
 
 _POST = """SELECT draft_key, posted_as, same_content FROM ledger_post(

@@ -10,7 +10,6 @@ Gold and plain tasks take the same way through here and look the same; only assi
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import time
@@ -28,7 +27,7 @@ from accounts import keys
 from accounts.ledger import money
 from accounts.ledger.money import Money
 from accounts.refusals import Fault, Refusal
-from marketplace.api import auth, hot_shapes, ids, policies, problems
+from marketplace.api import auth, hot_shapes, ids, problems
 from marketplace.api.reading import strict_json
 from marketplace.api.refusals import (
     FieldsRefused,
@@ -42,7 +41,7 @@ from marketplace.api.throttling import HOT_BURST, HOT_PER_SECOND, Buckets
 from tasks.claiming import Lease, claim_tasks
 from tasks.submitting import Outcome, Submission, submit_answers
 
-REMEMBER_SECONDS = 60.0
+REMEMBER_SECONDS = 600.0
 _REMEMBERED_MAX = 20_000
 
 _known: dict[bytes, tuple[float, int, int]] = {}
@@ -243,19 +242,17 @@ def _caller(request: HttpRequest) -> tuple[int, int | None]:
     now = time.monotonic()
     if known is not None and known[0] > now:
         return known[2], known[1]
-    key = keys.check_secret(secret)
-    if key is None:
+    found = keys.working_key(secret)
+    if found is None:
         _known.pop(digest, None)
-        raise KeyNotKnown
-    worker_id = policies.of_key(key).worker_id
-    if worker_id is None:
+        if keys.check_secret(secret) is None:
+            raise KeyNotKnown
         raise NotAWorker("This key acts for no worker.")
-    with contextlib.suppress(Refusal):
-        keys.mark_used(key.pk)
     if len(_known) >= _REMEMBERED_MAX:
         _known.clear()
-    _known[digest] = (now + REMEMBER_SECONDS, key.pk, worker_id)
-    return worker_id, key.pk
+    key_id, worker_id = found
+    _known[digest] = (now + REMEMBER_SECONDS, key_id, worker_id)
+    return worker_id, key_id
 
 
 _PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")

@@ -13,12 +13,16 @@ from django.db import connection
 
 def rows(statement: LiteralString, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run ``statement`` and return its rows. Errors are psycopg's own, so that an act can name what was violated."""
-    connection.ensure_connection()
-    # Django's cursor binds on the client and plans anew each time; the driver's own does neither.
-    with psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, parameters, prepare=True).fetchall()
+    return cursor().execute(statement, parameters, prepare=True).fetchall()
 
 
 def value(statement: LiteralString, parameters: Sequence[Any]) -> Any:
     """Run ``statement`` and return the one value it yields."""
     return rows(statement, parameters)[0][0]
+
+
+def cursor() -> psycopg.Cursor[tuple[Any, ...]]:
+    """The driver's own cursor: Django's binds on the client and plans anew each time, which costs more than the work."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    return psycopg.Cursor(connection.connection)
