@@ -87,12 +87,12 @@ def test_members_see_their_own_jobs_money_in_every_state_and_not_that_of_others(
     cache.clear()
     by_reviewer = words(seen(client, reviewer))
 
-    assert "0.06 USD / 10.00 USD" not in stranger
-    assert by_finance.count("0.06 USD / 10.00 USD") == 1
+    assert "0.06 USD" not in stranger
+    assert by_finance.count("0.06 USD / 10.00 USD") == by_finance.count("0.06 USD") == 1
     assert "Mine" in by_finance
     assert other.name in by_finance
     assert "Mine" in by_reviewer
-    assert "0.06 USD / 10.00 USD" not in by_reviewer
+    assert "0.06 USD" not in by_reviewer
 
 
 def test_accuracy_on_gold_is_shown_only_to_those_who_may_read_the_gold(
