@@ -5,15 +5,12 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import resource
-import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts.refusals import Refusal
@@ -24,7 +21,6 @@ from tasks.formats.rows import TaskRow, parse_row
 from tasks.models import Batch, Bucket, Job, Payload, RouteEpoch, Task
 from tests import build
 from tests.build import UNIT
-from tests.races import at_once
 
 PRICE, FEE = UNIT // 20, UNIT // 100
 
@@ -355,181 +351,6 @@ class TestStaleImports:
             give_up()
 
         options: dict[str, Any] = {"progress": give_up} if when == "read" else {}
-        refusal, _ = refused(job, many(3) if when == "read" else slow(), **options)
+        refusal, batch = refused(job, many(3) if when == "read" else slow(), **options)
         assert refusal.detail == "The import took too long and was given up."
-
-
-@pytest.mark.django_db
-class TestGold:
-    def test_each_item_becomes_a_task_that_looks_like_any_other(self) -> None:
-        job = build.a_live_job(slots=2)
-        plain = build.some_tasks(job, 1)[0]
-        gold = build.a_gold_set(items=2, difficulties=(2, 4))
-
-        batch = importing.add_gold_tasks(job, gold, exposure_max=7)
-
-        tasks = list(Task.objects.filter(batch=batch).order_by("pk"))
-        assert (batch.tasks_added, [task.gold_item_id for task in tasks]) == (
-            2,
-            [item.pk for item in gold.items.order_by("pk")],
-        )
-        assert [task.payload.content for task in tasks] == [item.payload for item in gold.items.order_by("pk")]
-        assert [task.slots_needed for task in tasks] == [7, 7]
-        assert [(task.bucket.gold, task.bucket.difficulty) for task in tasks] == [(True, 2), (True, 4)]
-        same = ("state", "waiting_for", "price_micros", "fee_micros", "round", "stage", "stratum", "expires_at")
-        assert [getattr(tasks[0], name) for name in same] == [getattr(plain, name) for name in same]
-        assert set(tasks[0].payload.content) == set(plain.payload.content)
-
-    def test_every_showing_is_reserved(self) -> None:
-        job = build.a_live_job(budget_micros=120 * (PRICE + FEE))
-        importing.add_gold_tasks(job, build.a_gold_set(items=2))
-        job.refresh_from_db()
-        assert job.reserved_micros == job.funded_micros == 120 * (PRICE + FEE)
-        with pytest.raises(importing.NotEnoughBudget):
-            importing.add_gold_tasks(job, build.a_gold_set(items=1), exposure_max=1)
-
-    def test_gold_changes_nobodys_route(self) -> None:
-        job = build.a_live_job()
-        before = RouteEpoch.objects.get().epoch
-        importing.add_gold_tasks(job, build.a_gold_set())
-        assert RouteEpoch.objects.get().epoch == before
-
-    def test_an_item_that_is_also_a_task_of_the_job_is_refused(self) -> None:
-        job = build.a_live_job()
-        gold = build.a_gold_set(items=2)
-        payload = gold.items.order_by("pk")[1].payload
-        importing.add_tasks(job, rows_of(jsonl(payload)))
-
-        with pytest.raises(importing.ImportRefused) as caught:
-            importing.add_gold_tasks(job, gold)
-
-        fault = caught.value.faults[0]
-        assert (fault.pointer, fault.detail) == ("/item/2", "has the same payload as a task of this job")
-        assert not Task.objects.filter(job=job, gold_item__isnull=False).exists()
-
-    def test_items_that_stand_in_the_job_are_left_alone_and_retired_ones_left_out(self) -> None:
-        job = build.a_live_job()
-        gold = build.a_gold_set(items=3)
-        gold.items.filter(pk=build.a_gold_item(gold).pk).update(retired_at=datetime(2020, 1, 1, tzinfo=UTC))
-        assert importing.add_gold_tasks(job, gold).tasks_added == 2
-        with pytest.raises(importing.ImportRefused):
-            importing.add_gold_tasks(job, gold)
-        assert Task.objects.filter(job=job).count() == 2
-
-    def test_gold_that_does_not_fit_the_job_is_refused(self) -> None:
-        job = build.a_live_job()
-        other = build.a_gold_set()
-        other.label_definition = {
-            "question": "?",
-            "classes": [{"name": "dog", "title": "Dog"}, {"name": "cat", "title": "Cat"}],
-        }
-        other.save(update_fields=["label_definition"])
-        kind = build.a_gold_set()
-        kind.label_kind = "spans"
-        kind.save(update_fields=["label_kind"])
-        misfits = [
-            build.a_gold_set(published=False),
-            build.a_gold_set(organisation=build.an_organisation()),
-            other,
-            kind,
-        ]
-        for gold in misfits:
-            with pytest.raises(importing.GoldSetDoesNotFit):
-                importing.add_gold_tasks(job, gold)
-        for exposure_max in (0, 10_001):
-            with pytest.raises(importing.GoldSetDoesNotFit):
-                importing.add_gold_tasks(job, build.a_gold_set(), exposure_max=exposure_max)
-        assert not Batch.objects.filter(job=job).exists()
-
-    def test_gold_fits_a_job_whose_schema_has_grown(self) -> None:
-        job = build.a_live_job()
-        grown = [*build.CLASSES["classes"], {"name": "fox", "title": "Fox"}]
-        job = publishing.revise_job(job, publishing.Revision(label_definition=build.CLASSES | {"classes": grown}))
-        assert importing.add_gold_tasks(job, build.a_gold_set()).state == "ready"
-
-
-def test_progress_and_tasks_are_seen_from_outside_as_they_become_true(
-    committed_db: str, app_connection: psycopg.Connection[Any]
-) -> None:
-    job = build.a_live_job(budget_micros=10_000 * UNIT)
-    look = "SELECT state, rows_read, (SELECT count(*) FROM tasks_task) FROM tasks_batch"
-    seen: list[Any] = []
-
-    importing.add_tasks(job, many(12_000), progress=lambda _: seen.append(app_connection.execute(look).fetchone()))
-
-    assert seen == [("importing", 5_000, 0), ("importing", 10_000, 0), ("importing", 12_000, 0)]
-    assert app_connection.execute(look).fetchone() == ("ready", 12_000, 12_000)
-
-
-def test_a_slow_upload_holds_no_transaction_open(committed_db: str, owner_connection: psycopg.Connection[Any]) -> None:
-    job = build.a_live_job()
-    open_now = """SELECT count(*) FROM pg_stat_activity
-                  WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"""
-    seen: list[Any] = []
-
-    def slow() -> Iterator[TaskRow]:
-        for row in many(10):
-            seen.append(owner_connection.execute(open_now).fetchone())
-            yield row
-
-    importing.add_tasks(job, slow())
-    assert set(seen) == {(0,)}
-
-
-def test_two_imports_at_once_into_one_job_share_its_budget_without_waiting_in_a_circle(committed_db: str) -> None:
-    job = build.a_live_job(budget_micros=900 * (PRICE + FEE))
-    rows = build.task_rows(400)
-
-    def add(part: list[TaskRow]) -> Batch:
-        return importing.add_tasks(job, part)
-
-    done = at_once(
-        [lambda: add(rows[:100]), lambda: add(rows[100:200]), lambda: add(rows[200:300]), lambda: add(rows[300:])]
-    )
-
-    job.refresh_from_db()
-    assert sum(isinstance(one, Batch) for one in done) == 3
-    assert sum(isinstance(one, importing.NotEnoughBudget) for one in done) == 1
-    assert (Task.objects.filter(job=job).count(), job.reserved_micros) == (300, job.funded_micros)
-    assert sorted(Batch.objects.filter(job=job).values_list("number", flat=True)) == [1, 2, 3, 4]
-
-
-def test_of_two_imports_of_the_same_file_one_is_refused(committed_db: str) -> None:
-    job = build.a_live_job()
-    rows = build.task_rows(200)
-    done = at_once([lambda: importing.add_tasks(job, rows), lambda: importing.add_tasks(job, rows[::-1])])
-    assert sorted(type(one).__name__ for one in done) == ["Batch", "ImportRefused"]
-    assert Task.objects.filter(job=job).count() == 200
-
-
-@pytest.mark.parametrize("again", range(4))
-def test_an_import_and_a_closing_at_once_leave_no_open_slot_behind(committed_db: str, again: int) -> None:
-    job = build.a_live_job()
-    rows = build.task_rows(100 * again)
-
-    at_once([lambda: importing.add_tasks(job, rows), lambda: closing.close_job(job, actor="system")])
-
-    closing.release_rests()
-    job.refresh_from_db()
-    assert not Task.objects.filter(job=job, is_open=True).exists()
-    assert (job.reserved_micros, job.funded_micros) == (0, 0)
-
-
-def test_a_hundred_thousand_rows_go_in_as_a_stream(committed_db: str) -> None:
-    job = build.a_live_job(budget_micros=1_000_000 * UNIT)
-    lines = (
-        json.dumps({"external_ref": f"r{n}", "text": f"Row {n} " + "x" * 100}).encode() + b"\n" for n in range(100_000)
-    )
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-    started = time.perf_counter()
-    batch = importing.add_tasks(job, rows_of(lines))
-    seconds = time.perf_counter() - started
-
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-    print(f"\n{100_000 / seconds:,.0f} rows/s, {grown} MiB more")
-    assert (batch.rows_read, batch.tasks_added) == (100_000, 100_000)
-    assert grown < 100
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*), count(DISTINCT queue_key), min(slots_needed) FROM tasks_task")
-        assert cursor.fetchone()[0::2] == (100_000, 3)
+        assert batch.faults == [{"pointer": "", "detail": "the import was broken off"}]
