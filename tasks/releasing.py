@@ -25,10 +25,11 @@ from functools import lru_cache
 from typing import IO, Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Max
 
 from accounts import opaque
+from accounts.audit import acting
 from accounts.ledger import money
 from accounts.ledger.money import Money
 from accounts.queries import instant, pseudonym_of
@@ -92,7 +93,7 @@ def seal_release(job: Job, *, actor: str, at: datetime | None = None) -> Release
     Files: ``data.jsonl`` (everything), ``answers.csv`` and ``tasks.csv`` (for spreadsheets), ``guidelines.md`` and
     ``schema.json`` (every version), ``manifest.json`` (counts, agreement, hashes).
     """
-    with transaction.atomic(), ExitStack() as stack:
+    with acting(actor), ExitStack() as stack:
         with connection.cursor() as cursor:
             # The app role's limit is for requests; writing a hundred thousand tasks takes longer.
             cursor.execute("SET LOCAL statement_timeout = '600s'")
