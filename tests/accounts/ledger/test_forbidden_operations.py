@@ -238,7 +238,7 @@ def test_a_forged_transaction_id_is_overwritten(role: str, settled_books: None) 
 
         stamped = actor.execute("SELECT xid = pg_current_xact_id() FROM ledger_transfer WHERE key = 'bad'").fetchone()
 
-        assert stamped == (True,)
+        assert stamped == (True,)  # the trigger transfer_is_stamped
 
 
 @pytest.mark.parametrize("role", ["app", "owner"])

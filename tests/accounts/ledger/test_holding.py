@@ -35,7 +35,7 @@ def a_hold(units: int = 60, key: str = "hold:1") -> int:
 
 
 def test_held_money_is_there_but_cannot_be_spent() -> None:
-    a_hold(60)
+    a_hold(60)  # the trigger holds_set_money_apart
 
     assert (balance(WALLET), available(WALLET)) == (usd(100), usd(40))
     with pytest.raises(InsufficientFunds) as refused, transaction.atomic():
@@ -63,7 +63,7 @@ def test_the_repeat_of_a_hold_is_the_first_and_another_under_its_key_is_refused(
 def test_a_capture_posts_and_frees_the_rest() -> None:
     hold = a_hold(60)
 
-    posted = capture_hold(hold, a_funding(45), at=NOON)
+    posted = capture_hold(hold, a_funding(45), at=NOON)  # the trigger hold_results_let_money_go
 
     assert capture_hold(hold, a_funding(45), at=NOON + timedelta(days=1)) == posted
     assert (balance(WALLET), available(WALLET), balance(ESCROW)) == (usd(55), usd(55), usd(45))
