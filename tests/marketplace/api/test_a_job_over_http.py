@@ -43,7 +43,9 @@ def test_a_posted_job_becomes_a_paid_released_dataset() -> None:
     published = owner.post(f"jobs/{job}/publish", once=True)
     assert published.status_code == 200, published.content
     rows = "".join(json.dumps({"text": f"item {number}"}) + "\n" for number in range(6))
-    added = owner.send("POST", f"jobs/{job}/batches?name=first", rows.encode(), content_type="application/x-ndjson", once=True)
+    added = owner.send(
+        "POST", f"jobs/{job}/batches?name=first", rows.encode(), content_type="application/x-ndjson", once=True
+    )
     assert added.status_code == 201, added.content
     assert added.json()["tasks_added"] == 6
 

@@ -1,0 +1,162 @@
+"""Running the matrix: each cell in a savepoint of its own that is undone, so that no cell knows of another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.urls import reverse
+
+from marketplace.api import hot
+from tests.security import matrix, walking
+from tests.security.matrix import Entry, Told
+from tests.security.scene import CANARY, Scene, Tenant, a_scene
+
+_keys = itertools.count(1)
+_INSIDERS_OF_B = ("owner_b", "other_worker", "admin")
+"""They may read some of tenant B: its owner, who works for it, and who reads the audit."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What running the matrix found; ``wrong`` says each wrong cell in words."""
+
+    endpoints: int = 0
+    cells: int = 0
+    wrong: list[str] = field(default_factory=list)
+    canary_hits: list[str] = field(default_factory=list)
+    canary_shown_to_insiders: int = 0
+
+
+def run_all() -> Outcome:
+    """Make the scene and run every cell of the API's matrix in it."""
+    scene = a_scene()
+    outcome = Outcome(endpoints=len(matrix.API))
+    for (name, method), entry in matrix.API.items():
+        for caller in matrix.CALLERS:
+            own, foreign = entry.rule(caller)
+            _cell(outcome, scene, name, method, entry, caller, own, "own")
+            if entry.path is not None or entry.body is not None:
+                _cell(outcome, scene, name, method, entry, caller, foreign, "foreign")
+        for number, smuggle in enumerate(entry.smuggled):
+            body, query = smuggle(scene)
+            with undone() as before:
+                response = _ask(scene, name, method, entry, "owner_a", scene.a, body=body, query=dict(query))
+                _judge(
+                    outcome, response, 404, f"{method} {name} smuggled {number} by owner_a", before, caller="owner_a"
+                )
+    return outcome
+
+
+@contextmanager
+def undone() -> Iterator[str]:
+    """A savepoint that is rolled back, with the fingerprint of the database before."""
+    cache.clear()
+    hot.forget_keys()
+    with transaction.atomic():
+        yield fingerprint()
+        transaction.set_rollback(True)
+
+
+def fingerprint() -> str:
+    """A hash of every row of every table of ours, but for what is only remembered: when keys were used, and routes."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FINGERPRINT)
+        return "\n".join(f"{name} {digest}" for name, digest in sorted(_hashes(cursor)))
+
+
+def _hashes(cursor: Any) -> Iterator[tuple[str, str]]:
+    tables = [row[0] for row in cursor.fetchall()]
+    union = " UNION ALL ".join(
+        f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {_row_of(table)} t"
+        for table in tables
+    )
+    cursor.execute(union)
+    yield from cursor.fetchall()
+
+
+def _row_of(table: str) -> str:
+    if table == "accounts_apikey":
+        return "(SELECT id, name, scopes, expires_at, revoked_at FROM accounts_apikey)"
+    return table
+
+
+def _cell(
+    outcome: Outcome, scene: Scene, name: str, method: str, entry: Entry, caller: str, told: Told, whose: str
+) -> None:
+    side = _side(scene, entry, whose)
+    with undone() as before:
+        body = None if entry.body is None else entry.body(side, scene)
+        response = _ask(scene, name, method, entry, caller, side, body=body, query=dict(entry.query or {}))
+        _judge(outcome, response, told, f"{method} {name} {whose} by {caller}", before, caller=caller)
+
+
+def _side(scene: Scene, entry: Entry, whose: str) -> Tenant:
+    if entry.side == "worker":
+        return scene.mine if whose == "own" else scene.theirs
+    return scene.a if whose == "own" else scene.b
+
+
+def _ask(
+    scene: Scene,
+    name: str,
+    method: str,
+    entry: Entry,
+    caller: str,
+    side: Tenant,
+    *,
+    body: Any,
+    query: dict[str, str],
+) -> Any:
+    path = entry.path or {}
+    parts = {part: what[1:] if what.startswith("=") else side[what] for part, what in path.items()}
+    address = reverse(f"api:{name}", kwargs=parts)
+    api = scene.callers[caller]
+    if method == "GET":
+        return api.get(address, **query)
+    key = f"cell-{next(_keys)}" if entry.once else False
+    content_type = entry.content_type
+    return api.send(method, address, body, once=key, content_type=content_type)
+
+
+def _judge(outcome: Outcome, response: Any, told: Told, cell: str, before: str, *, caller: str) -> None:
+    outcome.cells += 1
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    got = response.status_code
+    right = 200 <= got < 300 if told == "ok" else got == told
+    if not right:
+        outcome.wrong.append(f"{cell}: told {got}, should be {told} {content[:160]!r}")
+    elif told != "ok" and (after := fingerprint()) != before:
+        changed = sorted({line.split()[0] for line in set(after.splitlines()) ^ set(before.splitlines())})
+        outcome.wrong.append(f"{cell}: refused, and yet changed: {', '.join(changed)}")
+    if CANARY.encode() not in content:
+        return
+    if caller in _INSIDERS_OF_B:
+        outcome.canary_shown_to_insiders += 1
+    else:
+        outcome.canary_hits.append(f"{cell}: the answer holds what is private to tenant B")
+
+
+_FINGERPRINT = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+   AND tablename NOT IN ('tasks_workerroute', 'tasks_workerbucket')
+   AND (tablename LIKE 'accounts_%' OR tablename LIKE 'ledger_%' OR tablename LIKE 'qualification_%'
+        OR tablename LIKE 'tasks_%' OR tablename LIKE 'marketplace_%')
+ ORDER BY tablename"""
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The figures that the bench prints."""
+    return {
+        "endpoints": outcome.endpoints,
+        "principals": len(matrix.CALLERS),
+        "cells": outcome.cells,
+        "wrong": len(outcome.wrong),
+        "unlisted": len(walking.unlisted()) + len(walking.stale()),
+        "canary_hits": len(outcome.canary_hits),
+    }

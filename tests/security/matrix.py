@@ -1,0 +1,373 @@
+"""Who may do what at every address: the one list that the tests walk.
+
+Each entry says what every caller is told when they use what is theirs (``own``: of tenant A, or of the worker) and
+what belongs to others (``foreign``: of tenant B, or of another worker): "ok", or the status of the refusal. Written
+out by hand and not taken from the policies, so that both must be wrong in the same way for a mistake to pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests import build
+from tests.security.scene import Scene, Tenant
+
+STRANGERS = ("anonymous", "revoked key")
+WORKERS = ("worker", "other_worker", "specialist", "worker key", "model key")
+SESSIONS_A = ("owner_a", "manager_a", "reviewer_a", "finance_a")
+KEYS_A = (
+    "key jobs:read", "key jobs:write", "key answers:read", "key gold:read", "key gold:write", "key releases",
+    "key money:read", "key money:write", "key members",
+)  # fmt: skip
+OUTSIDERS = ("owner_b", "admin", "treasurer")
+CALLERS = (*STRANGERS, *WORKERS, *SESSIONS_A, *KEYS_A, *OUTSIDERS)
+SESSIONS = (*SESSIONS_A, "owner_b", "admin", "treasurer", "worker", "other_worker", "specialist")
+
+HOLDERS: Mapping[str, tuple[str, ...]] = {
+    "jobs:read": (*SESSIONS_A, "key jobs:read", "key jobs:write"),
+    "jobs:write": ("owner_a", "manager_a", "key jobs:write"),
+    "answers:read": ("owner_a", "manager_a", "reviewer_a", "key answers:read"),
+    "jobs+answers:read": ("owner_a", "manager_a", "reviewer_a"),
+    "review": ("owner_a", "manager_a", "reviewer_a", "key jobs:write"),
+    "gold:read": ("owner_a", "manager_a", "key gold:read"),
+    "gold:write": ("owner_a", "manager_a", "key gold:write"),
+    "jobs+gold:write": ("owner_a", "manager_a"),
+    "releases": ("owner_a", "manager_a", "key releases"),
+    "money:read": ("owner_a", "manager_a", "finance_a", "key money:read"),
+    "jobs+money:write": ("owner_a",),
+    "members": ("owner_a", "key members"),
+    "members by hand": ("owner_a",),
+    "any": (*SESSIONS_A, *KEYS_A),
+}
+
+type Told = str | int
+type Rule = Callable[[str], tuple[Told, Told]]
+
+
+def tenants(right: str) -> Rule:
+    """Objects of a tenant: who holds the right may, others of the tenant get 403, the rest of the world 404."""
+
+    def rule(caller: str) -> tuple[Told, Told]:
+        if caller in STRANGERS:
+            return 401, 401
+        if caller == "owner_b":
+            return 404, "ok"
+        if caller in SESSIONS_A or caller in KEYS_A:
+            return ("ok" if caller in HOLDERS[right] else 403), 404
+        return 404, 404
+
+    return rule
+
+
+def workers_own(caller: str) -> tuple[Told, Told]:
+    """What one worker holds: theirs alone; for other workers it does not exist, and others are no workers."""
+    if caller in STRANGERS:
+        return 401, 401
+    if caller in {"worker", "worker key"}:
+        return "ok", 404
+    if caller == "other_worker":
+        return 404, "ok"
+    return (404, 404) if caller in WORKERS else (403, 403)
+
+
+def among(*allowed: str, otherwise: int = 403) -> Rule:
+    """No object of anybody's in it: these may, strangers get 401, the rest ``otherwise``."""
+
+    def rule(caller: str) -> tuple[Told, Told]:
+        told: Told = 401 if caller in STRANGERS else "ok" if caller in allowed else otherwise
+        return told, told
+
+    return rule
+
+
+def both(own: Rule, foreign: Rule) -> Rule:
+    """The first rule for what is own, the second for what is foreign."""
+    return lambda caller: (own(caller)[0], foreign(caller)[1])
+
+
+def exceptions(rule: Rule, **told: tuple[Told, Told]) -> Rule:
+    """The rule, with callers named apart (spaces as underscores)."""
+    return lambda caller: told.get(caller.replace(" ", "_").replace(":", "_"), rule(caller))
+
+
+def everybody(caller: str) -> tuple[Told, Told]:
+    """Anybody at all; but a key that does not work is told so wherever it is shown."""
+    return (401, 401) if caller == "revoked key" else ("ok", "ok")
+
+
+def anybody(caller: str) -> tuple[Told, Told]:
+    """Anybody at all, whatever they show: nobody looks."""
+    return "ok", "ok"
+
+
+def known(caller: str) -> tuple[Told, Told]:
+    """Anybody who is known."""
+    return (401, 401) if caller in STRANGERS else ("ok", "ok")
+
+
+def hidden(caller: str) -> tuple[Told, Told]:
+    """Nothing there for anybody."""
+    return (401, 401) if caller == "revoked key" else (404, 404)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One address and method. ``path`` names what of the scene goes into the address; ``side`` whose scene that is.
+
+    ``body`` makes a valid body from the tenant whose side it is; ``smuggled`` are bodies or queries of tenant A's
+    owner in which something of B's is hidden.
+    """
+
+    rule: Rule
+    path: Mapping[str, str] | None = None
+    side: str = "tenant"
+    body: Callable[[Tenant, Scene], Any] | None = None
+    content_type: str = "application/json"
+    once: bool = False
+    query: Mapping[str, str] | None = None
+    smuggled: tuple[Callable[[Scene], tuple[Any, Mapping[str, str]]], ...] = ()
+
+
+def _job(tenant: Tenant, _: Scene) -> dict[str, Any]:
+    return {
+        "organisation": tenant["organisation"],
+        "name": "A job",
+        "domain": tenant["subject"],
+        "label_definition": build.CLASSES,
+        "guidelines": "Look.",
+        "price": "0.05",
+        "budget": "5",
+    }
+
+
+def _gold_set(tenant: Tenant, _: Scene) -> dict[str, Any]:
+    return {
+        "organisation": tenant["organisation"],
+        "name": "More gold",
+        "domain": tenant["subject"],
+        "label_definition": build.CLASSES,
+    }
+
+
+def _exam(tenant: Tenant, _: Scene) -> dict[str, Any]:
+    return {"organisation": tenant["organisation"], "gold_set": tenant["gold"], "name": "Another", "questions": 2}
+
+
+def _swap(body: Callable[[Tenant, Scene], Any], **fields: Callable[[Scene], Any]) -> Any:
+    def made(scene: Scene) -> tuple[Any, Mapping[str, str]]:
+        return {**body(scene.a, scene), **{name: value(scene) for name, value in fields.items()}}, {}
+
+    return made
+
+
+def _asked(**query: Callable[[Scene], str]) -> Any:
+    return lambda scene: (None, {name: value(scene) for name, value in query.items()})
+
+
+def _item(*_: Any) -> dict[str, Any]:
+    return {"items": [{"payload": {"text": "new"}, "accepted": [{"label": build.CAT}]}]}
+
+
+_ORG, _JOB = {"organisation": "organisation"}, {"job": "live"}
+_A_READ = tenants("jobs:read")
+_MAKES = tenants("gold:write")
+
+API: Mapping[tuple[str, str], Entry] = {
+    # No job of this scene lets models answer: to them there is nothing to claim.
+    ("claims", "POST"): Entry(exceptions(among(*WORKERS), model_key=(404, 404)), body=lambda *_: {}),
+    ("answers", "POST"): Entry(
+        among(*WORKERS),
+        side="worker",
+        body=lambda mine, _: {"answers": [{"assignment": mine["leased"], "label": build.CAT}]},
+    ),
+    ("work", "POST"): Entry(
+        among(*WORKERS),
+        side="worker",
+        body=lambda mine, _: {"answers": [{"assignment": mine["leased"], "label": build.CAT}]},
+    ),
+    ("assignment", "GET"): Entry(workers_own, {"assignment": "leased"}, side="worker"),
+    ("assignment-return", "POST"): Entry(workers_own, {"assignment": "leased"}, side="worker"),
+    ("label-schema", "GET"): Entry(
+        exceptions(tenants("any"), worker=("ok", 404), worker_key=("ok", 404), other_worker=("ok", "ok")),
+        {"schema": "schema"},
+    ),
+    ("guidelines", "GET"): Entry(
+        exceptions(tenants("any"), worker=("ok", 404), worker_key=("ok", 404), other_worker=("ok", "ok")),
+        {"guidelines": "guidelines"},
+    ),
+    ("me", "GET"): Entry(known),
+    ("workers", "POST"): Entry(
+        exceptions(among(*SESSIONS), worker=(409, 409), other_worker=(409, 409), specialist=(409, 409)),
+        body=lambda *_: {"name": "Me"},
+    ),
+    ("worker", "GET"): Entry(among(*WORKERS)),
+    ("worker-pause", "POST"): Entry(among(*WORKERS)),
+    ("worker-resume", "POST"): Entry(
+        exceptions(among(*WORKERS), **{name.replace(" ", "_"): (409, 409) for name in WORKERS})
+    ),
+    ("worker-assignments", "GET"): Entry(among(*WORKERS)),
+    ("worker-earnings", "GET"): Entry(among(*WORKERS)),
+    ("worker-standing", "GET"): Entry(among(*WORKERS)),
+    ("worker-keys", "GET"): Entry(among(*WORKERS)),
+    ("worker-keys", "POST"): Entry(among("worker", "other_worker", "specialist"), body=lambda *_: {"name": "k"}),
+    ("organisations", "GET"): Entry(known),
+    ("organisations", "POST"): Entry(among(*SESSIONS), body=lambda *_: {"name": "New"}),
+    ("organisation", "GET"): Entry(tenants("any"), _ORG),
+    ("members", "GET"): Entry(tenants("members"), _ORG),
+    ("members", "POST"): Entry(
+        tenants("members by hand"), _ORG, body=lambda _, scene: {"email": scene.emails["nobody"], "role": "finance"}
+    ),
+    ("member", "PATCH"): Entry(
+        tenants("members by hand"), {**_ORG, "member": "member"}, body=lambda *_: {"role": "reviewer"}
+    ),
+    ("member", "DELETE"): Entry(tenants("members by hand"), {**_ORG, "member": "member"}),
+    ("wallet", "GET"): Entry(tenants("money:read"), _ORG),
+    ("deposits", "POST"): Entry(
+        exceptions(
+            tenants("members by hand"),
+            owner_a=(403, 404),
+            owner_b=(404, 403),
+            admin=("ok", "ok"),
+            treasurer=("ok", "ok"),
+        ),
+        _ORG,
+        body=lambda *_: {"amount": "5", "reference": "a transfer"},
+        once=True,
+    ),
+    ("organisation-keys", "GET"): Entry(tenants("members"), _ORG),
+    ("organisation-keys", "POST"): Entry(
+        tenants("members by hand"), _ORG, body=lambda *_: {"name": "k", "scopes": ["jobs:read"]}
+    ),
+    ("key", "DELETE"): Entry(
+        exceptions(among(otherwise=404), owner_a=("ok", 404), owner_b=(404, "ok"), key_members=(403, 404)),
+        {"key": "key"},
+    ),
+    ("domains", "GET"): Entry(known),
+    ("domains", "POST"): Entry(
+        _MAKES, body=lambda tenant, _: {"organisation": tenant["organisation"], "path": "new", "name": "New"}
+    ),
+    ("gold-sets", "GET"): Entry(known),
+    ("gold-sets", "POST"): Entry(
+        _MAKES,
+        body=_gold_set,
+        smuggled=(
+            _swap(_gold_set, organisation=lambda scene: scene.b["organisation"]),
+            _swap(_gold_set, domain=lambda scene: scene.b["domain"]),
+        ),
+    ),
+    ("gold-set", "GET"): Entry(tenants("gold:read"), {"gold_set": "gold"}),
+    ("gold-items", "GET"): Entry(tenants("gold:read"), {"gold_set": "gold"}),
+    ("gold-items", "POST"): Entry(_MAKES, {"gold_set": "gold_draft"}, body=_item),
+    ("gold-set-publish", "POST"): Entry(_MAKES, {"gold_set": "gold_draft"}),
+    ("exams", "GET"): Entry(known),
+    ("exams", "POST"): Entry(
+        _MAKES,
+        body=_exam,
+        smuggled=(
+            _swap(_exam, organisation=lambda scene: scene.b["organisation"]),
+            _swap(_exam, gold_set=lambda scene: scene.b["gold"]),
+        ),
+    ),
+    ("exam", "GET"): Entry(both(known, tenants("any")), {"exam": "exam"}),
+    ("attempts", "POST"): Entry(
+        both(among(*WORKERS), exceptions(tenants("any"), owner_b=(404, 403))), {"exam": "exam"}
+    ),
+    ("attempt", "GET"): Entry(workers_own, {"attempt": "attempt"}, side="worker"),
+    ("attempt-hand-in", "POST"): Entry(
+        workers_own,
+        {"attempt": "attempt"},
+        side="worker",
+        body=lambda *_: {"answers": [{"number": 1, "label": build.CAT}]},
+    ),
+    ("qualifications", "GET"): Entry(known),
+    ("qualifications", "POST"): Entry(
+        among("admin"),
+        side="worker",
+        body=lambda mine, scene: {
+            "worker": mine["worker"],
+            "domain": scene.a["subject"],
+            "level": 4,
+            "reason": "known",
+        },
+    ),
+    ("qualification-revoke", "POST"): Entry(
+        exceptions(
+            among(otherwise=404),
+            worker=(403, 404),
+            worker_key=(403, 404),
+            other_worker=(404, 403),
+            admin=("ok", "ok"),
+        ),
+        {"qualification": "qualification"},
+        side="worker",
+        body=lambda *_: {"reason": "no longer"},
+    ),
+    ("jobs", "GET"): Entry(known, smuggled=(_asked(organisation=lambda scene: scene.b["organisation"]),)),
+    ("jobs", "POST"): Entry(
+        tenants("jobs:write"),
+        body=_job,
+        once=True,
+        smuggled=(
+            _swap(_job, organisation=lambda scene: scene.b["organisation"]),
+            _swap(_job, domain=lambda scene: scene.b["domain"]),
+            _swap(_job, requirements=lambda scene: [{"domain": scene.b["domain"], "level_min": 1}]),
+        ),
+    ),
+    ("job", "GET"): Entry(_A_READ, _JOB),
+    ("job", "PATCH"): Entry(
+        tenants("jobs:write"),
+        _JOB,
+        body=lambda *_: {"guidelines": "Look again."},
+        smuggled=(lambda scene: ({"requirements": [{"domain": scene.b["domain"]}]}, {}),),
+    ),
+    ("job-publish", "POST"): Entry(tenants("jobs:write"), {"job": "draft"}, once=True),
+    ("job-pause", "POST"): Entry(tenants("jobs:write"), _JOB),
+    ("job-resume", "POST"): Entry(tenants("jobs:write"), {"job": "paused"}),
+    ("job-close", "POST"): Entry(tenants("jobs:write"), _JOB, once=True),
+    ("job-budget", "POST"): Entry(tenants("jobs+money:write"), _JOB, body=lambda *_: {"amount": "1"}, once=True),
+    ("job-report", "GET"): Entry(_A_READ, _JOB),
+    ("batches", "GET"): Entry(_A_READ, _JOB),
+    ("batches", "POST"): Entry(
+        tenants("jobs:write"), _JOB, body=lambda *_: b"text\nnew\n", content_type="text/csv", once=True
+    ),
+    ("job-gold", "POST"): Entry(
+        tenants("jobs+gold:write"),
+        {"job": "paused"},
+        body=lambda tenant, _: {"gold_set": tenant["gold"], "exposure_max": 2},
+        once=True,
+        smuggled=(lambda scene: ({"gold_set": scene.b["gold"]}, {}),),
+    ),
+    ("batch", "GET"): Entry(_A_READ, {"batch": "batch"}),
+    ("tasks", "GET"): Entry(_A_READ, _JOB),
+    ("task", "GET"): Entry(tenants("jobs+answers:read"), {"task": "task"}),
+    ("answer-review", "POST"): Entry(
+        tenants("review"), {"answer": "answer"}, body=lambda *_: {"verdict": "set_aside", "reason": "not used"}
+    ),
+    ("releases", "GET"): Entry(tenants("releases"), {"job": "done"}),
+    ("releases", "POST"): Entry(tenants("releases"), {"job": "done"}, once=True),
+    ("release", "GET"): Entry(tenants("releases"), {"release": "release"}),
+    ("release-file", "GET"): Entry(tenants("releases"), {"release": "release", "name": "=data.jsonl"}),
+    ("line", "GET"): Entry(everybody),
+    ("open-jobs", "GET"): Entry(everybody),
+    ("audit", "GET"): Entry(
+        among("owner_a", "owner_b", "admin"), smuggled=(_asked(organisation=lambda scene: scene.b["organisation"]),)
+    ),
+    ("schema", "GET"): Entry(anybody),
+    ("reference", "GET"): Entry(anybody),
+    ("nowhere", "GET"): Entry(hidden, {"rest": "=no/such/thing"}),
+    ("nowhere", "POST"): Entry(hidden, {"rest": "=no/such/thing"}),
+    ("nowhere", "PATCH"): Entry(hidden, {"rest": "=no/such/thing"}),
+    ("nowhere", "DELETE"): Entry(hidden, {"rest": "=no/such/thing"}),
+}
+"""The API, by the name within it."""
+
+PUBLIC_PAGES = ("line", "line_now", "problems", "problem", "healthz", "readyz")
+DESK_PAGES = ("work", "welcome", "join", "claim", "submit", "give_back", "resume")
+"""Pages for people: strangers are sent to sign in, or are welcomed; nobody is shown what is another's."""
+
+SIGN_ON = "account_"
+"""allauth's own pages, tested by it; here, that they answer strangers without a server error."""
+ADMIN = "admin:"
+"""Django's admin: for staff alone."""

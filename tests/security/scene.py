@@ -1,0 +1,233 @@
+"""Two tenants with one of everything, and everybody who might knock.
+
+Whatever is private to tenant B carries the word CANARY, so that a leak can be seen in any answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts import keys, organising
+from accounts.models import Membership, Organisation, User, Worker
+from marketplace.api import ids
+from qualification import examining, gold
+from qualification.models import Domain, Exam, GoldSet
+from tasks import importing, judging, publishing, releasing, submitting
+from tasks.formats.rows import parse_row
+from tasks.models import Job, Task
+from tests import build
+from tests.marketplace.api.client import Api
+
+CANARY = "CANARY"
+_DAY = 86_400
+
+
+@dataclass(slots=True)
+class Tenant:
+    """Public ids of what one tenant has, by name; the same names on both sides."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> str:
+        return self.ids[name]
+
+
+@dataclass(slots=True)
+class Scene:
+    """Tenants ``a`` and ``b``, what belongs to the worker (``mine``) and to another (``theirs``), and the callers."""
+
+    a: Tenant
+    b: Tenant
+    mine: Tenant
+    theirs: Tenant
+    callers: dict[str, Api]
+    emails: dict[str, str]
+
+
+def a_scene() -> Scene:
+    """Make all of it, through the acts."""
+    subject = build.a_domain("subject")
+    owner_a, owner_b = build.a_user("Owner A"), build.a_user("Owner B " + CANARY)
+    organisation_a = organising.found_organisation(owner_a, name="Tenant A")
+    organisation_b = organising.found_organisation(owner_b, name="Tenant B")
+    worker, other, specialist = build.a_worker("Worker"), build.a_worker("Other"), build.a_worker("Specialist")
+    a = _tenant(organisation_a, subject, "", other)
+    b = _tenant(organisation_b, subject, CANARY + " ", other)
+    mine = _of_worker(worker, a, subject)
+    theirs = _of_worker(other, a, subject)
+    build.a_qualification(specialist, subject, level=3)
+    callers = _people(owner_a, owner_b, organisation_a, worker, other, specialist)
+    callers |= _keys(organisation_a, owner_a, worker)
+    return Scene(a, b, mine, theirs, callers, {"nobody": build.a_user("Nobody").email})
+
+
+def _tenant(organisation: Organisation, subject: Domain, private: str, answerer: Worker) -> Tenant:
+    build.money_for(organisation, 10_000 * build.UNIT)
+    slug = "b-only" if private else "a-only"
+    own = gold.create_domain(path=slug, name=f"{private}own", organisation=organisation)
+    definition = {**build.CLASSES, "question": f"{private}What is it?"}
+    draft = gold.create_gold_set(
+        name=f"{private}draft",
+        domain=subject,
+        label_kind="categorical",
+        label_definition=definition,
+        organisation=organisation,
+    )
+    gold.add_gold_items(draft, [gold.NewGold({"text": f"{private}gold"}, [{"label": build.CAT}], class_index=0)])
+    ready = gold.create_gold_set(
+        name=f"{private}ready",
+        domain=subject,
+        label_kind="categorical",
+        label_definition=definition,
+        organisation=organisation,
+    )
+    items = [gold.NewGold({"text": f"{private}gold {n}"}, [{"label": build.CAT}], class_index=0) for n in range(4)]
+    gold.add_gold_items(ready, items)
+    ready = gold.publish_gold_set(ready)
+    exam = examining.create_exam(name=f"{private}exam", gold_set=ready, questions=2, organisation=organisation)
+    found = Tenant(
+        {
+            "organisation": ids.public("org", organisation.pk),
+            "domain": ids.public("dom", own.pk),
+            "subject": ids.public("dom", subject.pk),
+            "gold_draft": ids.public("gst", draft.pk),
+            "gold": ids.public("gst", ready.pk),
+            "exam": ids.public("exm", exam.pk),
+        }
+    )
+    if private:
+        examining.close_exam(exam)
+        build.a_qualification(answerer, own, organisation=organisation)
+    needs = ((own.pk, 1),) if private else ()
+    found.ids |= _jobs(organisation, subject, private, definition, needs, answerer, ready)
+    member = organising.add_member(organisation, user=build.a_user(f"{private}member"), role="finance")
+    key, _ = keys.issue_key(organisation=organisation, name=f"{private}key", scopes=["jobs:read"])
+    found.ids["member"] = ids.public("mem", member.pk)
+    found.ids["key"] = ids.public("key", key.pk)
+    return found
+
+
+def _jobs(
+    organisation: Organisation,
+    subject: Domain,
+    private: str,
+    definition: dict[str, Any],
+    needs: tuple[tuple[int, int], ...],
+    answerer: Worker,
+    ready: GoldSet,
+) -> dict[str, str]:
+    def a_job(name: str, slots: int = 3) -> Job:
+        return build.a_draft_job(
+            organisation,
+            domain=subject,
+            name=name,
+            slots=slots,
+            guidelines=f"{private}Look closely.",
+            label_definition=definition,
+            requirements=needs,
+            review_window_seconds=_DAY,
+        )
+
+    def published(job: Job) -> Job:
+        return publishing.publish_job(job, actor="system")
+
+    draft, live, paused, done = (
+        a_job("draft"),
+        published(a_job("live")),
+        published(a_job("paused")),
+        published(a_job("done", slots=1)),
+    )
+    publishing.pause_job(paused)
+    _private_tasks(live, 12, private)
+    [first, *_] = _private_tasks(done, 2, private)
+    gold_task = build.gold_tasks(live, ready)[0]
+    answer = build.an_answer(first, worker=answerer)
+    judging.judge_waiting()
+    release = releasing.seal_release(done, actor="system")
+    batch = live.batches.order_by("pk")[0]
+    # Of a job that workers were given tasks of.
+    given = done if private else live
+    assert given.schema_id is not None
+    assert given.guidelines_id is not None
+    return {
+        "draft": ids.public("job", draft.pk),
+        "live": ids.public("job", live.pk),
+        "paused": ids.public("job", paused.pk),
+        "done": ids.public("job", done.pk),
+        "batch": ids.public("bat", batch.pk),
+        "task": ids.public("tsk", first.pk),
+        "gold_task": ids.public("tsk", gold_task.pk),
+        "answer": ids.public("ans", answer.pk),
+        "release": ids.public("rel", release.pk),
+        "schema": ids.public("sch", given.schema_id),
+        "guidelines": ids.public("gdl", given.guidelines_id),
+    }
+
+
+def _private_tasks(job: Job, count: int, private: str) -> list[Task]:
+    rows = [parse_row(number, {"text": f"{private}item {number}"}) for number in range(1, count + 1)]
+    batch = importing.add_tasks(job, rows, rng_seed=1)
+    return list(Task.objects.filter(batch=batch).order_by("pk"))
+
+
+def _of_worker(worker: Worker, tenant: Tenant, subject: Domain) -> Tenant:
+    job = Job.objects.get(pk=ids.number("job", tenant["live"]))
+    leased, answered = (build.a_lease(task, worker=worker) for task in _two_open(job))
+    submitting.submit_answer(worker.pk, submitting.Submission(answered.pk, build.CAT))
+    exam = Exam.objects.get(pk=ids.number("exm", tenant["exam"]))
+    attempt = examining.start_attempt(exam, worker)
+    qualification = build.a_qualification(worker, subject, level=2)
+    key, _ = build.a_worker_key(worker)
+    return Tenant(
+        {
+            "worker": ids.public("wrk", worker.pk),
+            "leased": ids.public("asg", leased.pk),
+            "answered": ids.public("asg", answered.pk),
+            "answer": ids.public("ans", answered.pk),
+            "attempt": ids.public("att", attempt.pk),
+            "qualification": ids.public("qlf", qualification.pk),
+            "key": ids.public("key", key.pk),
+        }
+    )
+
+
+def _two_open(job: Job) -> list[Task]:
+    tasks = Task.objects.filter(job=job, gold_item__isnull=True, is_open=True)
+    return list(tasks.order_by("leased_count", "pk")[:2])
+
+
+def _people(
+    owner_a: User, owner_b: User, organisation_a: Organisation, worker: Worker, other: Worker, specialist: Worker
+) -> dict[str, Api]:
+    members = {}
+    for role in (Membership.Role.MANAGER, Membership.Role.REVIEWER, Membership.Role.FINANCE):
+        user = build.a_user(role.value)
+        organising.add_member(organisation_a, user=user, role=role)
+        members[f"{role.value}_a"] = Api(user=user)
+    admin, treasurer = build.a_user("Admin"), build.a_user("Treasurer")
+    organising.give_platform_role(admin, "admin")
+    organising.give_platform_role(treasurer, "treasurer")
+    workers = {"worker": worker, "other_worker": other, "specialist": specialist}
+    return {
+        "anonymous": Api(),
+        **{name: Api(user=one.user) for name, one in workers.items()},
+        "owner_a": Api(user=owner_a),
+        **members,
+        "owner_b": Api(user=owner_b),
+        "admin": Api(user=admin),
+        "treasurer": Api(user=treasurer),
+    }
+
+
+def _keys(organisation: Organisation, owner: User, worker: Worker) -> dict[str, Api]:
+    found = {
+        f"key {scope}": Api(build.an_organisation_key(organisation, [scope], created_by=owner)[1])
+        for scope in keys.ORGANISATION_SCOPES
+    }
+    revoked, secret = build.an_organisation_key(organisation, created_by=owner)
+    keys.revoke_key(revoked)
+    found["revoked key"] = Api(secret)
+    found["worker key"] = Api(build.a_worker_key(worker)[1])
+    found["model key"] = Api(build.a_worker_key(build.a_model())[1])
+    return found

@@ -1,0 +1,55 @@
+"""The authorization matrix, walked: every address is listed, every cell holds, and nothing of B's leaks."""
+
+import pytest
+from django.urls import NoReverseMatch, reverse
+
+from tests.marketplace.api.client import Api
+from tests.security import cells, matrix, walking
+from tests.security.scene import a_scene
+
+
+def test_every_address_and_method_stands_in_the_matrix() -> None:
+    assert walking.unlisted() == []
+
+
+def test_no_entry_of_the_matrix_is_stale() -> None:
+    assert walking.stale() == []
+
+
+def test_an_address_missing_from_the_matrix_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(matrix.API, ("job", "PATCH"))
+    assert walking.unlisted() == ["api:job PATCH"]
+
+
+@pytest.mark.django_db
+@pytest.mark.timeout(600)
+def test_every_caller_is_told_what_the_matrix_says_and_nothing_of_others() -> None:
+    outcome = cells.run_all()
+
+    assert outcome.wrong == []
+    assert outcome.canary_hits == []
+    assert outcome.canary_shown_to_insiders > 10, "the canary is where it could be seen"
+    assert outcome.cells > 2_000
+
+
+@pytest.mark.django_db
+def test_the_admin_is_closed_to_whoever_is_not_staff() -> None:
+    scene = a_scene()
+    admin = [address for address in walking.addresses() if address.name.startswith(matrix.ADMIN)]
+    for caller in ("anonymous", "worker", "owner_a", "treasurer", "worker key"):
+        for address in admin:
+            try:
+                path = reverse(address.name, args=["1"] * len(address.parts))
+            except NoReverseMatch:
+                continue
+            response = scene.callers[caller].get(path)
+            if address.name not in {"admin:login", "admin:jsi18n"}:
+                assert response.status_code in {302, 403, 404}, (caller, address.name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", matrix.DESK_PAGES)
+def test_the_desk_sends_strangers_away(name: str) -> None:
+    stranger = Api()
+    assert stranger.get(reverse(name)).status_code in {200, 302, 405}
+    assert stranger.post(reverse(name)).status_code in {302, 403, 405}
