@@ -1,7 +1,7 @@
 -- Claiming: one round trip decides who gets what (DESIGN section 8). Replaced in place by each migration that names it.
 --
 -- Tables of lower floors read here, and nowhere else in SQL of this floor:
---   accounts_worker, accounts_apikey, accounts_membership, qualification_qualification
+--   accounts_worker, accounts_user, accounts_apikey, accounts_membership, qualification_qualification
 --
 -- The outermost functions fix the shape of the plans below them (index walks and nested loops, planned once a session):
 -- a plan chosen while a table was still small would otherwise be kept, and scan it when it is large.

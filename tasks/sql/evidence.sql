@@ -1,4 +1,5 @@
 -- Answers, versions and released files are evidence: never edited, never removed.
+-- Tables of lower floors guarded here: accounts_worker (hot tables refer to its rows).
 DO $$
 DECLARE one text;
 BEGIN

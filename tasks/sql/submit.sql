@@ -1,8 +1,7 @@
 -- Submitting: two round trips in one transaction. submit_open locks and tells; Python judges the label and moves the
 -- posterior by the same pure functions that the replays use; submit_write writes. Gold and plain tasks alike.
 --
--- Tables of lower floors read here: accounts_worker, accounts_apikey (through claimant), qualification_skillfit,
--- qualification_scopefit.
+-- Tables of lower floors read here: qualification_skillfit, qualification_scopefit (and, through claimant, those of claim.sql).
 
 -- Lock the tasks of these assignments, in id order, and tell what is known of each. Assignments of other workers are
 -- left out, as if they did not exist.
