@@ -107,9 +107,14 @@ class LineState:
         return sum(job.answers for job in self.jobs)
 
 
-@lru_cache(maxsize=4096)
 def label_schema(schema_id: int) -> Schema:
     """The schema version of that id. Versions never change (a trigger sees to it), so this one may be remembered."""
+    return _label_schema(connection.settings_dict["NAME"], schema_id)
+
+
+@lru_cache(maxsize=4096)
+def _label_schema(_database: str, schema_id: int) -> Schema:
+    # By database too: one process of a replay or of the tests works in several, and each begins its ids at 1.
     row = LabelSchema.objects.get(pk=schema_id)
     classes = KINDS[row.kind].classes(row.definition) or []
     return Schema(row.pk, row.job_id, row.version, row.kind, row.definition, tuple(classes))
