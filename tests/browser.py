@@ -64,3 +64,8 @@ def browsing(url: str) -> Iterator[Browser]:
             yield Browser(url, started)
         finally:
             started.close()
+
+
+def width(page: Page) -> int:
+    """How wide the page's content is; asked by the protocol, for the pages' policy forbids evaluating a script."""
+    return int(page.context.new_cdp_session(page).send("Page.getLayoutMetrics")["cssContentSize"]["width"])

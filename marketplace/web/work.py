@@ -26,8 +26,9 @@ from accounts.audit import acting
 from accounts.models import User, Worker
 from accounts.queries import worker_of
 from accounts.refusals import Refusal
-from marketplace.api import ids
+from marketplace.api import ids, throttling
 from marketplace.api.problems import problem_of
+from marketplace.api.refusals import TooManyRequests
 from marketplace.web import desks
 from tasks import claiming, submitting
 from tasks.models import Job
@@ -54,7 +55,7 @@ class Told:
 
 
 def for_workers(view: WorkersView) -> View:
-    """A page of the desk: kept out of caches, and everybody who is no worker yet is welcomed instead."""
+    """A page of the desk: kept out of caches and within the API's limits; who is no worker yet is welcomed instead."""
 
     @wraps(view)
     @never_cache
@@ -62,6 +63,10 @@ def for_workers(view: WorkersView) -> View:
     def shown(request: HttpRequest) -> HttpResponse:
         worker = worker_of(request.user) if isinstance(request.user, User) else None
         if worker is not None:
+            try:
+                throttling.count("read" if request.method == "GET" else "write", f"user:{worker.user_id}")
+            except TooManyRequests as refusal:
+                return _desk(request, worker, None, refusal)
             return view(request, worker)
         if _by_htmx(request):
             return HttpResponseClientRedirect(resolve_url("welcome"))

@@ -18,7 +18,6 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from PIL import Image
-from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 from sklearn.datasets import load_digits
 
@@ -30,7 +29,7 @@ from tasks import claiming, importing, submitting
 from tasks.formats.rows import TaskRow
 from tasks.models import Job
 from tests import build
-from tests.browser import NARROW, WIDE, Browser, browsing
+from tests.browser import NARROW, WIDE, Browser, browsing, width
 
 OUT = Path(os.environ.get("OUT", "out/screens"))
 TEXTS = (
@@ -83,14 +82,8 @@ def _photograph(browser: Browser, name: str, path: str, *, session: str = "", se
             page = browser.open(path, size=size, scheme=scheme, session=session)
             page.wait_for_timeout(settle)
             page.screenshot(path=OUT / f"{name}-{size_name}-{scheme}.png", full_page=True)
-            assert _width(page) <= size[0], f"{name} is wider than its window at {size[0]} pixels"
+            assert width(page) <= size[0], f"{name} is wider than its window at {size[0]} pixels"
             page.context.close()
-
-
-def _width(page: Page) -> int:
-    # By the protocol, not by a script: the policy of the pages forbids evaluating text.
-    size = page.context.new_cdp_session(page).send("Page.getLayoutMetrics")["cssContentSize"]
-    return int(size["width"])
 
 
 def _a_busy_line() -> dict[str, str]:

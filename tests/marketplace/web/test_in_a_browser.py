@@ -7,7 +7,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tasks.models import Answer, Assignment, Job
 from tests import build
-from tests.browser import NARROW, Browser, browsing
+from tests.browser import NARROW, Browser, browsing, width
 
 
 @pytest.fixture
@@ -71,6 +71,18 @@ def test_the_line_refreshes_itself_until_it_is_paused(committed_server: LiveServ
 
         assert asked == []
         assert browser.complaints == []
+
+
+@pytest.mark.parametrize("path", ["/", "/work", "/work/welcome", "/accounts/login/", "/accounts/signup/", "/nowhere"])
+def test_no_page_is_wider_than_a_small_telephone(committed_server: LiveServer, job: Job, path: str) -> None:
+    session = a_session() if path == "/work" else ""
+    with browsing(committed_server.url) as browser:
+        page = browser.open(path, size=(360, 640), session=session)
+        if path == "/work":
+            page.get_by_role("button", name="Take the next task").click()
+            expect(page.locator("#task")).to_be_visible()
+
+        assert width(page) <= 360
 
 
 def _unexpected(browser: Browser) -> list[str]:

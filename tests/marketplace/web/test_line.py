@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from redis.exceptions import RedisError
 
 from accounts import organising
 from accounts.ledger import queries as books
@@ -166,6 +167,17 @@ def test_the_line_is_counted_once_for_many_readers(client: Client, django_assert
 
     with django_assert_num_queries(0):  # type: ignore[operator]  # pytest-django's fixture
         seen(client)
+
+
+def test_without_a_cache_the_line_is_counted_each_time_and_still_shown(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise RedisError
+
+    monkeypatch.setattr(cache, "get", gone)
+
+    assert "Nothing is on the line yet" in words(seen(client))
 
 
 @pytest.mark.parametrize("method", ["post", "put", "delete"])

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from accounts import people
 from accounts.models import AuditRow, Worker
-from marketplace.api import ids
+from marketplace.api import ids, throttling
 from marketplace.web.desks import LIST_LENGTH
 from tasks import claiming, publishing
 from tasks.models import Answer, Assignment, Job
@@ -296,6 +297,18 @@ def test_pictures_of_tasks_may_come_from_any_https_address_and_from_nowhere_else
     assert "img-src 'self' data: https:;" in policy
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
+
+
+def test_the_desk_is_under_the_same_limits_as_the_api(
+    client: Client, ada: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.clear()
+    monkeypatch.setitem(throttling.PER_MINUTE, "write", 2)
+    monkeypatch.setattr("time.time", lambda: 1_000_000_020.0)  # three requests in one minute, whatever the clock says
+
+    statuses = [client.post("/work/claim", headers=HTMX).status_code for _ in range(3)]
+
+    assert statuses == [404, 404, 429]
 
 
 def test_nobody_keeps_the_desk_in_a_cache(client: Client, ada: Worker) -> None:
