@@ -27,9 +27,10 @@ from marketplace.management.commands.verify import prove_all
 from marketplace.replay.fresh import fresh_database
 from tasks import claiming
 from tests import build
-from tests.bench.race_clients import Course, run_sweeps, run_workers
+from tests.bench.race_clients import Course, Mishaps, run_sweeps, run_workers
 
 SLOTS = 3
+USUAL = Mishaps()
 PRICE_MICROS = 10_000
 START_SECONDS_MAX = 90.0
 FOUND = """
@@ -49,14 +50,23 @@ SELECT
   (SELECT count(*) FROM tasks_answer), (SELECT count(*) FROM tasks_assignment WHERE state = 'expired')"""
 
 
-def race(name: str, *, processes: int, cycles: int, workers: int, seconds_max: float, seed: int = 0) -> dict[str, Any]:
+def race(
+    name: str,
+    *,
+    processes: int,
+    cycles: int,
+    workers: int,
+    seconds_max: float,
+    seed: int = 0,
+    mishaps: Mishaps = USUAL,
+) -> dict[str, Any]:
     """Run the race in database ``name``, which is current and empty, and count what must not be."""
     started = time.monotonic()
-    course = _course(name, cycles, seed)
+    course = _course(name, cycles, seed, mishaps)
     crowd = [build.a_worker().pk for _ in range(workers)]
     in_common, own = crowd[: workers // 5], crowd[workers // 5 :]
-    shares = [[*in_common, *own[number::processes]] for number in range(processes)]
-    counted, errors, seconds = _run(course, shares, seconds_max)
+    crews = [[*in_common, *own[number::processes]] for number in range(processes)]
+    counted, errors, seconds = _run(course, crews, seconds_max)
     _come_to_rest()
     with connection.cursor() as cursor:
         cursor.execute(FOUND, {"slots": SLOTS})
@@ -92,23 +102,23 @@ def passed(found: dict[str, Any]) -> bool:
     return found["verify_ok"] and not any(found[key] for key in zeros)
 
 
-def _course(name: str, cycles: int, seed: int) -> Course:
+def _course(name: str, cycles: int, seed: int, mishaps: Mishaps) -> Course:
     """Two jobs: one with slots for somewhat more than all cycles, one whose leases last a second."""
     job = build.a_live_job(slots=SLOTS, price_micros=PRICE_MICROS, budget_micros=cycles * 20_000)
     short = build.a_live_job(slots=SLOTS, price_micros=PRICE_MICROS, budget_micros=cycles * 20_000, lease_seconds=1)
     tasks = build.some_tasks(job, cycles * 34 // 100)
     build.some_tasks(short, max(6, cycles * 2 // 100))
-    return Course(name, job.pk, short.pk, tuple(task.pk for task in tasks), cycles, seed)
+    return Course(name, job.pk, short.pk, tuple(task.pk for task in tasks), cycles, seed, mishaps)
 
 
-def _run(course: Course, shares: list[list[int]], seconds_max: float) -> tuple[Counter[str], list[str], float]:
+def _run(course: Course, crews: list[list[int]], seconds_max: float) -> tuple[Counter[str], list[str], float]:
     """Run all processes; what they counted, the errors they met, and the seconds from a common start to the last end."""
     context = multiprocessing.get_context("spawn")
     done, stop, counts = context.Value("l", 0), context.Event(), context.Queue()
-    start = context.Barrier(len(shares) + 1)
+    start = context.Barrier(len(crews) + 1)
     clients = [
-        context.Process(target=run_workers, args=(course, number, share, done, counts, start), daemon=True)
-        for number, share in enumerate(shares)
+        context.Process(target=run_workers, args=(course, number, crew, done, counts, start), daemon=True)
+        for number, crew in enumerate(crews)
     ]
     sweeper = context.Process(target=run_sweeps, args=(course.database, stop, counts), daemon=True)
     connection.close()

@@ -38,8 +38,18 @@ class Shared(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Mishaps:
+    """How often each thing goes wrong, as shares: of cycles, and (``late``) of the answered leases of a second."""
+
+    returned: float = 0.05
+    abandoned: float = 0.02
+    repeated: float = 0.01
+    late: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
-    """What is run: the database, the jobs, who takes part, and how often each thing goes wrong (shares of cycles)."""
+    """What is run: the database, the jobs and the tasks of the first, how many cycles, and what goes wrong."""
 
     database: str
     job: int
@@ -47,10 +57,7 @@ class Course:
     tasks: tuple[int, ...]
     cycles: int
     seed: int
-    returned: float = 0.05
-    abandoned: float = 0.02
-    repeated: float = 0.01
-    late: float = 0.2
+    mishaps: Mishaps
 
 
 def run_workers(course: Course, number: int, workers: list[int], done: Shared, counts: Any, start: Barrier) -> None:
@@ -95,19 +102,19 @@ def _cycle(course: Course, worker: int, done: int, rng: np.random.Generator, cou
     short = leases[0].job_id == course.short_job
     if short and rng.random() < 0.5:
         counted["abandoned"] += len(leases)
-    elif rng.random() < course.returned:
+    elif rng.random() < course.mishaps.returned:
         counted["returned"] += claiming.return_leases(worker, [lease.assignment_id for lease in leases])
     else:
-        if short and rng.random() < course.late:
+        if short and rng.random() < course.mishaps.late:
             # To the moment when the lease ends, and somebody else may claim the task.
             time.sleep(0.97 + 0.03 * rng.random())
-        _submit(worker, leases, rng.random() < course.repeated, rng, counted)
+        _submit(worker, leases, rng.random() < course.mishaps.repeated, rng, counted)
     return len(leases)
 
 
 def _claim(course: Course, worker: int, done: int, rng: np.random.Generator) -> list[Lease]:
     try:
-        if rng.random() < 2 * course.abandoned:
+        if rng.random() < 2 * course.mishaps.abandoned:
             return claiming.claim_tasks(worker, job_id=course.short_job)
         if rng.random() < 0.5:
             first = min(done * len(course.tasks) // course.cycles, len(course.tasks) - WINDOW)
