@@ -211,3 +211,42 @@ def test_a_key_acts_for_one_party_in_the_database_too() -> None:
         ApiKey.objects.create(organisation=organisation, worker=worker, name="both", digest=b"1" * 32)
     with violates("a_key_acts_for_one_party"):
         ApiKey.objects.create(name="neither", digest=b"2" * 32)
+
+
+@pytest.mark.django_db
+def test_the_quick_way_opens_what_the_slow_way_opens_and_only_keys_that_work() -> None:
+    key, secret = build.a_worker_key()
+    _, ours = build.an_organisation_key(build.an_organisation())
+
+    assert keys.working_key(secret) == (key.pk, key.worker_id)
+    assert keys.working_key(ours) is None
+    assert keys.working_key("ts_\0") is None
+    assert ApiKey.objects.get(pk=key.pk).last_used_at is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"revoked_at": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"expires_at": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"scopes": []},
+    ],
+    ids=["revoked", "expired", "no scope"],
+)
+@pytest.mark.django_db
+def test_the_quick_way_is_closed_to_a_key_that_is_over(change: dict[str, object]) -> None:
+    key, secret = build.a_worker_key()
+
+    ApiKey.objects.filter(pk=key.pk).update(**change)
+
+    assert keys.working_key(secret) is None
+
+
+@pytest.mark.django_db
+def test_the_quick_way_is_closed_to_a_deactivated_user() -> None:
+    worker = build.a_worker()
+    _, secret = build.a_worker_key(worker)
+
+    User.objects.filter(worker=worker).update(is_active=False)
+
+    assert keys.working_key(secret) is None
