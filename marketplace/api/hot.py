@@ -260,10 +260,11 @@ _PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")
 
 def _body(request: HttpRequest, shape: type[msgspec.Struct]) -> Any:
     """The body as ``shape``. Raises WrongContentType, Malformed, BodyTooLarge, FieldsRefused."""
-    if request.content_type != "application/json":
+    raw = request.body
+    if request.content_type != "application/json" and (raw or request.content_type):
         raise WrongContentType("Send application/json.")
     try:
-        return msgspec.convert(strict_json(request.body), shape)
+        return msgspec.convert(strict_json(raw) if raw or request.content_type else {}, shape)
     except msgspec.ValidationError as error:
         text = str(error)
         path = _PATH.search(text)

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.ledger.money import Money
+from accounts.refusals import Fault
 from marketplace.api import ids, policies
 from marketplace.api.documenting import described
 from marketplace.api.doors import Door, shaped
@@ -27,7 +28,7 @@ from marketplace.api.fields import (
     some,
 )
 from marketplace.api.pagination import PageQuery, page, pages_of
-from marketplace.api.refusals import NotFound
+from marketplace.api.refusals import FieldsRefused, NotFound
 from tasks import closing, publishing, queries
 from tasks.models import Job
 
@@ -209,6 +210,8 @@ class JobView(Door):
         """Change a job that is not closed; a changed value becomes its next version, for claims from now on."""
         found = job_for(self.principal, job, "jobs:write")
         said = self.body(RevisionIn)
+        if not said:
+            raise FieldsRefused(faults=[Fault("", "names nothing to change; send at least one field")])
         _need_domains(self.principal, found.organisation_id, said)
         with self.acting():
             revised = publishing.revise_job(found, publishing.Revision(**_micros(said)))
