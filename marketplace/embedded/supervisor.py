@@ -104,7 +104,8 @@ class Stack:
             self._wait("valkey", lambda: _accepts(valkey.socket_path(self.home)))
         self._manage("migrate", "--verbosity", "0")
         if (ROOT / "marketplace" / "management" / "commands" / "seed.py").exists():
-            self._manage("seed")
+            for line in self._manage("seed").splitlines():
+                self._say(line)  # the first administrator's password is told here and nowhere else
         if self._celery:
             self._launch("worker", self._worker_command())
         self._launch("web", self._web_command())
@@ -136,14 +137,15 @@ class Stack:
         clock = ["--beat", "--schedule", str(self.home / "beat")]
         return [*celery, *clock, "--concurrency=2", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
 
-    def _manage(self, *words: str) -> None:
-        """Run a management command to its end."""
+    def _manage(self, *words: str) -> str:
+        """Run a management command to its end; returns what it said."""
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *words], cwd=ROOT, env=self.environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise StackFailed(f"manage.py {words[0]} failed:\n{done.stdout[-3000:]}")
+        return done.stdout
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
         """Wait for a child to be ready. One that dies meanwhile is a failure, not a case for patience."""

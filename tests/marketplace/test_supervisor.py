@@ -73,14 +73,18 @@ def answers(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def running_supervisor(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and the address it printed; killed if the test leaves it running."""
+def running_supervisor(command: list[str], *, tells: str = "") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and the address it printed, after ``tells``; killed if the test leaves it running."""
     with subprocess.Popen(command, env=OUTSIDE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout
-            line = process.stdout.readline()
+            said = line = process.stdout.readline()
+            while line and "http://" not in line:
+                line = process.stdout.readline()
+                said += line
             address = re.search(r"http://[0-9.:]+", line)
-            assert address, line + process.stdout.read()
+            assert address, said
+            assert tells in said
             yield process, address[0]
         finally:
             process.kill()
@@ -91,7 +95,10 @@ def test_the_whole_stack_survives_kill_9_of_its_parts_and_of_itself(home: Path) 
     """One story, because starting takes seconds: parts die, the supervisor dies, the next one takes over and ends."""
     command = [sys.executable, "-m", "marketplace.embedded.supervisor", "--home", str(home), "--web-workers", "1"]
 
-    with running_supervisor(command) as (first, address):
+    with running_supervisor(command, tells="Made the administrator admin@localhost with the password") as (
+        first,
+        address,
+    ):
         assert answers(address)
         for word in ("granian", "valkey-server", "celery"):
             for pid in pids_of(home, word):
