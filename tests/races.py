@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
+import psycopg
 from django.db import connection
 
 from accounts.refusals import Refusal
@@ -26,3 +28,20 @@ def at_once[T](acts: Sequence[Callable[[], T]]) -> list[T | Refusal]:
 
     with ThreadPoolExecutor(len(acts)) as pool:
         return list(pool.map(run, acts))
+
+
+def waits_for[T](lock: psycopg.Connection[Any], statement: str, parameters: Sequence[Any], act: Callable[[], T]) -> T:
+    """Run ``act`` while ``lock`` holds what ``statement`` locked: it must not finish before that is let go."""
+    with ThreadPoolExecutor(1) as pool:
+        with lock.transaction():
+            lock.execute(statement, parameters)
+            running = pool.submit(_closing, act)
+            assert not wait([running], timeout=0.5).done, "it did not wait"
+        return running.result(timeout=20)
+
+
+def _closing[T](act: Callable[[], T]) -> T:
+    try:
+        return act()
+    finally:
+        connection.close()

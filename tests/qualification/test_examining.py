@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from accounts import people
@@ -13,10 +14,12 @@ from qualification.models import Attempt, Exam, GoldItem, Observation, Qualifica
 from qualification.observing import Seen, observe
 from qualification.queries import questions_of, standings
 from tests import build
-from tests.races import at_once
+from tests.races import at_once, waits_for
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+HOLD_WORKER = "SELECT FROM accounts_worker WHERE id = %s FOR NO KEY UPDATE"
+END_ATTEMPT = "UPDATE qualification_attempt SET state = 'expired' WHERE id = %s"
 
 
 def right_answers(attempt: Attempt) -> dict[int, Any]:
@@ -124,13 +127,16 @@ def test_starting_again_goes_on_with_the_open_attempt() -> None:
     assert examining.start_attempt(exam, worker, at=START + MINUTE) == first
 
 
-def test_of_two_starts_at_once_both_get_the_same_attempt(committed_db: str) -> None:
+def test_of_two_starts_at_once_both_get_the_same_attempt(
+    committed_db: str, app_connection: psycopg.Connection[Any]
+) -> None:
     exam, worker = build.an_exam(), build.a_worker()
 
     told = at_once([lambda: examining.start_attempt(exam, worker)] * 2)
 
     assert told[0] == told[1]
     assert Attempt.objects.count() == 1
+    waits_for(app_connection, HOLD_WORKER, [worker.pk], lambda: examining.start_attempt(exam, worker))
 
 
 @pytest.mark.django_db
@@ -323,13 +329,16 @@ def test_a_finished_attempt_is_not_graded_again() -> None:
     assert refused.value.facts == {"state": "failed"}
 
 
-def test_of_two_that_hand_in_at_once_one_counts(committed_db: str) -> None:
-    attempt = examining.start_attempt(build.an_exam(), build.a_worker())
+def test_of_two_that_hand_in_at_once_one_counts(committed_db: str, app_connection: psycopg.Connection[Any]) -> None:
+    exam = build.an_exam()
+    attempt, other = (examining.start_attempt(exam, build.a_worker()) for _ in range(2))
 
     told = at_once([lambda: examining.hand_in(attempt, right_answers(attempt))] * 2)
 
     assert sorted(type(one).__name__ for one in told) == ["Attempt", "AttemptNotOpen"]
     assert Qualification.objects.count() == 1
+    with pytest.raises(examining.AttemptNotOpen):
+        waits_for(app_connection, END_ATTEMPT, [other.pk], lambda: examining.hand_in(other, {}))
 
 
 @pytest.mark.django_db
