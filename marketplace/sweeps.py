@@ -18,6 +18,7 @@ from celery import shared_task
 from django.db import connection
 
 from marketplace.celery import app
+from qualification import examining
 from tasks import claiming, closing, grading, importing, judging, reviewing, settling
 
 PASSES_MAX = 50
@@ -70,6 +71,13 @@ SWEEPS: Mapping[str, Sweep] = MappingProxyType(
                 lambda at: importing.abandon_stale_imports(at=at),
                 1_000,
                 "refuses imports that died",
+            ),
+            Sweep(
+                "expire_attempts",
+                60.0,
+                lambda at: examining.expire_attempts(limit=500, at=at),
+                500,
+                "marks exams whose time ran out",
             ),
         )
     }

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from django.db import connection
 
 from qualification import queries as standing
@@ -58,8 +59,7 @@ def beliefs_of(job_id: int, engine_name: str, classes: int, task_ids: Collection
         cursor.execute(ANSWERS, [job_id, list(task_ids)])
         answers = cursor.fetchall()
     confusions = standing.confusions_of(scope, {worker_id for _, worker_id, _ in answers})
-    prior = standing.prior_of(scope)
-    shares = np.full(classes, 1 / classes) if prior is None else np.asarray(prior)
+    shares = prior_for(standing.prior_of(scope), classes)
     said: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for task_id, worker_id, class_index in answers:
         said[task_id].append((worker_id, class_index))
@@ -82,8 +82,21 @@ def _belief(
 ) -> Belief:
     evidence = np.zeros(classes)
     for worker_id, class_index in said:
-        evidence = evidence + engine.contribution(confusions.get(worker_id), class_index, classes)
+        confusion = confusion_for(confusions.get(worker_id), classes)
+        evidence = evidence + engine.contribution(confusion, class_index, classes)
     return Belief(task_id, evidence, engine.posterior(evidence, prior), len(said))
+
+
+def confusion_for(stored: npt.ArrayLike | None, classes: int) -> FloatArray | None:
+    """A worker's stored confusion as (K, K); None without one, and where the schema has gained classes since the fit."""
+    found = None if stored is None else np.asarray(stored, dtype=np.float64)
+    return found.reshape(classes, classes) if found is not None and found.size == classes * classes else None
+
+
+def prior_for(stored: npt.ArrayLike | None, classes: int) -> FloatArray:
+    """The stored class shares (K,); even ones without them, and where the schema has gained classes since the fit."""
+    found = None if stored is None else np.asarray(stored, dtype=np.float64)
+    return found if found is not None and found.size == classes else np.full(classes, 1 / classes)
 
 
 def write_beliefs(

@@ -29,6 +29,8 @@ from tasks.models import Eligibility, Guidelines, Job, LabelSchema, QualityPlan,
 NAME_MAX = 120
 GUIDELINES_MAX = 200_000
 PRICE_MAX_MICROS = 10_000 * 1_000_000
+FITTED_CLASSES_MAX = 200
+"""An engine that fits workers keeps K x K numbers of each: more classes than this are for majority."""
 BUDGET_MAX_MICROS = 10**12 * 1_000_000
 
 
@@ -88,6 +90,10 @@ def create_job(organisation: Organisation, draft: JobDraft, *, fee_bp: int) -> J
     faults = _faults_of(draft)
     definition = _definition(draft.label_kind, draft.label_definition, faults)
     plan = _plan(draft.engine, draft.policy, faults)
+    if definition is not None and draft.engine != "majority":
+        classes = len(kind_named(draft.label_kind).classes(definition) or [])
+        if classes > FITTED_CLASSES_MAX:
+            faults.append(Fault("/engine", f"fits at most {FITTED_CLASSES_MAX} classes; choose majority"))
     if faults or plan is None:
         raise JobRefused(faults=faults)
     with transaction.atomic():
@@ -136,6 +142,7 @@ def revise_job(job: Job, revision: Revision) -> Job:
         if revision.label_definition is not None:
             assert job.schema is not None
             definition = _definition(job.schema.kind, revision.label_definition, faults)
+            faults += _classes_lost(job.schema, definition) if not faults else []
             if not faults:
                 job.schema = LabelSchema.objects.create(
                     job=job, version=job.schema.version + 1, kind=job.schema.kind, definition=definition
@@ -286,6 +293,16 @@ def _definition(kind: str, definition: Any, faults: list[Fault]) -> Any:
         )
         faults.append(Fault(pointer, f"{invalid.reason}; {invalid.remedy}"))
         return None
+
+
+def _classes_lost(before: LabelSchema, definition: Any) -> list[Fault]:
+    """Answers are kept by the place of their class, so classes keep their places: new ones come after them."""
+    kind = kind_named(before.kind)
+    old, new = kind.classes(before.definition) or [], kind.classes(definition) or []
+    if new[: len(old)] == old:
+        return []
+    names = ", ".join(old[:20])
+    return [Fault("/label_definition/classes", f"must begin with the classes there are, in their order: {names}")]
 
 
 def _parts(path: str) -> list[str]:

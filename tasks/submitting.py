@@ -185,13 +185,19 @@ def _judge(submission: Submission, row: Opened | None) -> Written | None:
 
 
 def _believe(row: Opened, index: int, classes: int) -> tuple[str, str]:
-    """The task's evidence and posterior after this answer, as array literals."""
+    """The task's evidence and posterior after this answer, as array literals.
+
+    Classes are only ever added to a schema, so the longer of what the assignment knows and what the task has stands.
+    Evidence from before a class was added is computed anew, from the answers it came from.
+    """
     engine = ENGINES[row.engine]
-    confusion = None if row.confusion is None else np.reshape(row.confusion, (classes, classes))
+    known = len(row.evidence or ())
+    classes = max(classes, known)
     before = np.zeros(classes) if row.evidence is None else np.asarray(row.evidence)
-    evidence = before + engine.contribution(confusion, index, classes)
-    prior = np.full(classes, 1 / classes) if row.prior is None else np.asarray(row.prior)
-    posterior = engine.posterior(evidence, prior)
+    if 0 < known < classes:
+        before = beliefs.beliefs_of(row.job_id, row.engine, classes, [row.task_id])[row.task_id].evidence
+    evidence = before + engine.contribution(beliefs.confusion_for(row.confusion, classes), index, classes)
+    posterior = engine.posterior(evidence, beliefs.prior_for(row.prior, classes))
     return beliefs.literal(evidence), beliefs.literal(posterior)
 
 

@@ -180,6 +180,11 @@ def test_what_is_counted_once_is_counted_once(task: Task) -> None:
             act()
 
 
+def _eligibility(job: Job) -> int:
+    assert job.eligibility_id is not None
+    return job.eligibility_id
+
+
 def _copy(task: Task, **change: Any) -> Task:
     return Task.objects.create(
         job_id=task.job_id,
@@ -210,15 +215,15 @@ def test_plans_and_requirements_that_ask_the_impossible_are_refused(task: Task) 
         ),
         (
             "required_level_in_band",
-            lambda: Requirement.objects.create(eligibility_id=job.eligibility_id, domain_id=job.domain_id, level_min=6),
+            lambda: Requirement.objects.create(eligibility_id=_eligibility(job), domain_id=job.domain_id, level_min=6),
         ),
     ]
     for rule, act in wrong:
         with violates(rule):
             act()
-    Requirement.objects.create(eligibility_id=job.eligibility_id, domain_id=job.domain_id, level_min=1)
+    Requirement.objects.create(eligibility_id=_eligibility(job), domain_id=job.domain_id, level_min=1)
     with violates("one_requirement_a_domain"):
-        Requirement.objects.create(eligibility_id=job.eligibility_id, domain_id=job.domain_id, level_min=1)
+        Requirement.objects.create(eligibility_id=_eligibility(job), domain_id=job.domain_id, level_min=1)
 
 
 @pytest.mark.django_db
@@ -265,7 +270,7 @@ tasks_release_is_never_emptied, tasks_releasefile_is_never_emptied, tasks_payloa
 
 def _full_line(task: Task) -> None:
     job = Job.objects.get(pk=task.job_id)
-    Requirement.objects.create(eligibility_id=job.eligibility_id, domain_id=build.a_domain().pk, level_min=1)
+    Requirement.objects.create(eligibility_id=_eligibility(job), domain_id=build.a_domain().pk, level_min=1)
     judging.judge_waiting(exhausted=[task.pk])
     releasing.seal_release(job, actor="user:1")
 

@@ -130,6 +130,7 @@ def test_a_closed_job_is_not_revised_and_a_live_one_keeps_its_budget() -> None:
         ("policy", "fixed:101", "/policy"),
         ("policy", "confidence:1:2:3", "/policy"),
         ("label_kind", "telepathy", "/label_kind"),
+        ("label_definition", [f"class-{number}" for number in range(201)], "/engine"),
         ("label_definition", ["one"], "/label_definition"),
         ("requirements", ((10**9, 1),), "/requirements"),
         ("domain_id", 10**9, "/domain"),
@@ -162,3 +163,15 @@ def test_pausing_and_resuming_move_only_from_where_they_start() -> None:
     assert publishing.resume_job(job).state == "live"
     with pytest.raises(publishing.JobNotInState):
         publishing.resume_job(job)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("classes", [["dog", "cat"], ["cat"], ["cat", "fox", "dog"], ["cats", "dog"]])
+def test_a_revised_schema_keeps_its_classes_in_their_places(classes: list[str]) -> None:
+    job = build.a_live_job()
+
+    with pytest.raises(publishing.JobRefused) as refused:
+        publishing.revise_job(job, publishing.Revision(label_definition=classes))
+
+    assert refused.value.faults[0].pointer.startswith("/label_definition")
+    assert LabelSchema.objects.filter(job=job).count() == 1

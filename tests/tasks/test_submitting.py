@@ -9,7 +9,7 @@ import pytest
 from accounts import keys, people
 from accounts.refusals import KeyRevoked, NoSuchWorker
 from qualification.inference.engine import ENGINES
-from tasks import claiming, judging, submitting
+from tasks import claiming, judging, publishing, submitting
 from tasks.models import Answer, Assignment, Consensus, Task
 from tasks.submitting import Submission
 from tests import build
@@ -199,3 +199,26 @@ def test_an_answer_to_gold_writes_what_any_answer_writes_and_is_never_judged() -
     assert (task.state, task.answer_count, task.is_open) == ("open", 1, False)
     assert Consensus.objects.get(task=task).answers == 1
     assert judging.judge_waiting().moved == 0
+
+
+@pytest.mark.parametrize("engine", ["majority", "dawid_skene"])
+def test_a_schema_that_gains_a_class_takes_answers_of_both_versions(engine: str) -> None:
+    job = build.a_live_job(slots=4, engine=engine)
+    tasks = build.some_tasks(job, 2)
+    early, late = build.a_worker(), build.a_worker()
+    old = build.a_lease(tasks[0], worker=early)
+    for worker in (late, build.a_worker()):
+        build.an_answer(tasks[0], DOG, worker=worker)
+        build.an_answer(tasks[1], DOG, worker=worker)
+    judging.refit_job(job.pk)
+
+    publishing.revise_job(job, publishing.Revision(label_definition=["cat", "dog", "fox"]))
+    build.an_answer(tasks[0], {"class": "fox"})
+    submitting.submit_answer(early.pk, Submission(old.pk, DOG))
+    judging.judge_waiting()
+
+    believed = Consensus.objects.get(task=tasks[0])
+    assert believed.label == DOG
+    assert len(believed.posterior or []) == 3
+    assert judging.refit_job(job.pk)
+    assert len(Consensus.objects.get(task=tasks[1]).posterior or []) == 3
