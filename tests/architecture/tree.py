@@ -27,7 +27,7 @@ def python(*packages: str) -> tuple[Path, ...]:
 def files(*endings: str) -> tuple[Path, ...]:
     """Every file of the tree that is ours, or only those with these endings, in order."""
     found = (Path(folder) / name for folder, _folders, names in _walk() for name in names)
-    return tuple(sorted(path for path in found if not endings or path.suffix in endings))
+    return tuple(sorted(path for path in found if path.is_file() and (not endings or path.suffix in endings)))
 
 
 def _walk() -> Iterator[tuple[Path, list[str], list[str]]]:
