@@ -247,13 +247,12 @@ UNFOLD: dict[str, Any] = {
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "marketplace.api.auth.KeyAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "marketplace.api.auth.SessionSignIn",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     # JSON only: a multipart "null" or a form's empty string must not slip past the JSON checks.
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "marketplace.api.pagination.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.api.problems.handle",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -1,4 +1,7 @@
-"""Lists, a page at a time: by cursor, so that a page costs the same wherever it is and shows no row twice."""
+"""Lists, a page at a time: by cursor, so that a page costs the same wherever it is and shows no row twice.
+
+The cursor is the last row's number, made opaque like every id.
+"""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +9,6 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 from rest_framework import serializers
-from rest_framework.pagination import BasePagination
 
 from marketplace.api import ids
 from marketplace.api.fields import Out, QueryWhole, Strict
@@ -20,10 +22,6 @@ class PageQuery(Strict):
 
     limit = QueryWhole(min_value=1, max_value=LIMIT_MAX, required=False, help_text="Rows on the page; 50 unless told.")
     cursor = serializers.CharField(required=False, max_length=40, help_text="`next` of the page before.")
-
-
-class CursorPages(BasePagination):
-    """Newest first (or oldest first); the cursor is the last row's number, made opaque like every id."""
 
 
 def page[T: Model](

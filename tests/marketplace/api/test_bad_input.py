@@ -138,6 +138,37 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(scene: Scene, name: s
         assert refused >= 10, (name, field, refused)
 
 
+UNSTORABLE: tuple[Any, ...] = ("a\x00b", "\ud800", {"class": "a\x00b"}, {"a\udfff": 1}, [["\x00"]])
+
+
+@pytest.mark.parametrize("value", UNSTORABLE, ids=ascii)
+def test_a_text_that_cannot_be_stored_is_refused_wherever_it_stands(scene: Scene, value: Any) -> None:
+    for name, method in WRITING:
+        for field, good in _good_json(scene, name, method):
+            response = _tried(scene, name, method, json.dumps({**good, field: value}).encode())
+            assert response.status_code == 400, (name, field, response.content[:200])
+            assert response.json()["type"] == "/problems/malformed", (name, field)
+            assert response.json()["errors"][0]["pointer"].startswith(f"/{field}")
+
+
+def test_a_field_that_is_given_twice_is_refused_wherever_it_stands(scene: Scene) -> None:
+    for name, method in WRITING:
+        for field, good in _good_json(scene, name, method):
+            twice = json.dumps({field: good[field]})[1:-1]
+            response = _tried(scene, name, method, f"{json.dumps(good)[:-1]}, {twice}}}".encode())
+            assert response.status_code == 400, (name, field, response.content[:200])
+            assert response.json()["errors"][0]["pointer"] == f"/{field}"
+
+
+def _good_json(scene: Scene, name: str, method: str) -> list[tuple[str, dict[str, Any]]]:
+    """Each field of a good body of this address, with the body."""
+    entry = matrix.API[name, method]
+    if entry.body is None or entry.content_type != "application/json":
+        return []
+    good = entry.body(scene.mine if entry.side == "worker" else scene.a, scene)
+    return [(field, good) for field in good]
+
+
 @pytest.mark.parametrize(
     "amount", ["NaN", "1e400", "-0", "-1", "0.0000001", "１２", "1" * 31, " 1", "1,5", "+1", True, 1.5, [], {}]
 )
