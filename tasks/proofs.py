@@ -12,11 +12,11 @@ LINE_PROOFS = (
         "A task's counters are the leases and answers it has, and never more than its slots (I-9).",
         """
         SELECT t.id, t.leased_count, c.leased, t.answer_count, c.answered FROM tasks_task t
-        CROSS JOIN LATERAL (
-          SELECT count(*) FILTER (WHERE a.state = 'leased') AS leased,
+        LEFT JOIN (
+          SELECT a.task_id, count(*) FILTER (WHERE a.state = 'leased') AS leased,
                  count(*) FILTER (WHERE a.state IN ('submitted', 'accepted', 'set_aside', 'settled')) AS answered
-          FROM tasks_assignment a WHERE a.job_id = t.job_id AND a.task_id = t.id) c
-        WHERE (t.leased_count, t.answer_count) IS DISTINCT FROM (c.leased, c.answered)
+          FROM tasks_assignment a GROUP BY a.task_id) c ON c.task_id = t.id
+        WHERE (t.leased_count, t.answer_count) IS DISTINCT FROM (coalesce(c.leased, 0), coalesce(c.answered, 0))
            OR t.leased_count + t.answer_count > t.slots_needed""",
     ),
     Proof(
@@ -80,12 +80,12 @@ LINE_PROOFS = (
         "A job's escrow is what was funded and not released, less what was paid (I-7).",
         """
         SELECT j.id, j.funded_micros, p.paid, b.posted_micros FROM tasks_job j
-        CROSS JOIN LATERAL (
-          SELECT coalesce(sum(a.price_micros + a.fee_micros), 0) AS paid FROM tasks_assignment a
-          WHERE a.job_id = j.id AND a.state = 'settled') p
+        LEFT JOIN (
+          SELECT a.job_id, sum(a.price_micros + a.fee_micros) AS paid FROM tasks_assignment a
+          WHERE a.state = 'settled' GROUP BY a.job_id) p ON p.job_id = j.id
         LEFT JOIN ledger_books k ON k.kind = 'escrow' AND k.owner = 'job:' || j.id AND k.currency = j.currency
         LEFT JOIN ledger_balance b ON b.books_id = k.id
-        WHERE coalesce(b.posted_micros, 0) <> j.funded_micros - p.paid""",
+        WHERE coalesce(b.posted_micros, 0) <> j.funded_micros - coalesce(p.paid, 0)""",
     ),
     Proof(
         "line_slots_are_reserved",
@@ -93,13 +93,14 @@ LINE_PROOFS = (
         "than was funded (I-8).",
         """
         SELECT j.id, j.reserved_micros, s.ceiling, p.saved, j.funded_micros FROM tasks_job j
-        CROSS JOIN LATERAL (
-          SELECT coalesce(sum(t.slots_needed * (t.price_micros + t.fee_micros)), 0) AS ceiling FROM tasks_task t
-          WHERE t.job_id = j.id) s
-        CROSS JOIN LATERAL (
-          SELECT coalesce(sum(t.price_micros + t.fee_micros - a.price_micros - a.fee_micros), 0) AS saved
-          FROM tasks_assignment a JOIN tasks_task t ON t.id = a.task_id WHERE a.job_id = j.id AND a.state = 'settled') p
-        WHERE j.reserved_micros <> s.ceiling - p.saved OR j.reserved_micros > j.funded_micros""",
+        LEFT JOIN (
+          SELECT t.job_id, sum(t.slots_needed * (t.price_micros + t.fee_micros)) AS ceiling FROM tasks_task t
+          GROUP BY t.job_id) s ON s.job_id = j.id
+        LEFT JOIN (
+          SELECT a.job_id, sum(t.price_micros + t.fee_micros - a.price_micros - a.fee_micros) AS saved
+          FROM tasks_assignment a JOIN tasks_task t ON t.id = a.task_id WHERE a.state = 'settled' GROUP BY a.job_id) p
+          ON p.job_id = j.id
+        WHERE j.reserved_micros <> coalesce(s.ceiling, 0) - coalesce(p.saved, 0) OR j.reserved_micros > j.funded_micros""",
     ),
     Proof(
         "line_judged_tasks_have_consensus",

@@ -146,10 +146,11 @@ def measure(
                         with site.owner() as owner:
                             claim_load.top_up(owner, site.open_tasks)
                         got = window(site, pool, way, style, seconds if turn else 1.0)
-                        backlog = max(backlog, backlog_seconds(site))
+                        late = backlog_seconds(site)
                         if turn:
+                            backlog = max(backlog, late)
                             found.setdefault((site.name, way, style), []).append(got)
-                            print(f"# {site.name} {way} {style}: {rate([got]):.0f} cycles/s", flush=True)
+                        print(f"# {site.name} {way} {style}: {rate([got]):.0f} cycles/s, backlog {late:.1f} s", flush=True)
     return found, backlog
 
 

@@ -50,8 +50,7 @@ def top_up(owner: psycopg.Connection[Any], open_tasks: int) -> None:
     for start in range(0, missing, 1_000):
         owner.execute(TOP_UP, {"per_bucket": min(1_000, missing - start), "slots": SLOTS})
     if missing:
-        owner.execute("VACUUM ANALYZE tasks_task")
-        owner.execute("ANALYZE")
+        owner.execute("VACUUM ANALYZE tasks_task, tasks_payload, tasks_assignment, tasks_answer, tasks_consensus")
 
 
 def main(file: Path) -> None:
