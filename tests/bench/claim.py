@@ -13,6 +13,7 @@ import argparse
 import json
 import multiprocessing
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -59,7 +60,9 @@ class Site:
 def started(name: str, open_tasks: int, held: ExitStack) -> Site:
     """Bring a site up, with its people, jobs and tasks."""
     home = ROOT / ".local" / "bench" / name
-    shutil.rmtree(home, ignore_errors=True)
+    if home.exists():  # what a run that was killed left behind
+        embedded.postgres_at(home).stop()
+        shutil.rmtree(home)
     stack = held.enter_context(Stack(home, say=lambda _: None))
     file = home / "people.json"
     subprocess.run(
@@ -108,7 +111,10 @@ def veteran(site: Site) -> dict[str, float]:
     old, others = site.people[0], site.people[1:200]
     answered = 0
     while answered < VETERAN_ANSWERS:
-        answered += door.submit(old, door.claim(old, 100))
+        held = door.claim(old, 100)
+        if not held:
+            break
+        answered += door.submit(old, held)
     times: dict[str, list[float]] = {"old": [], "others": []}
     for turn in range(300):
         for who, person in (("old", old), ("others", others[turn % len(others)])):
@@ -139,6 +145,7 @@ def measure(
     found: dict[tuple[str, str, str], list[list[Window]]] = {}
     backlog = 0.0
     with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
+        pool.map(time.sleep, [1.0] * CLIENTS, chunksize=1)  # until every client is there
         for turn in range(rounds + 1):  # the first round warms up and does not count
             for site in sites:
                 for style in STYLES:
@@ -194,6 +201,7 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=1_000_000)
     parser.add_argument("--out", type=Path)
     options, _ = parser.parse_known_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the sites are stopped on the way out
     with ExitStack() as held:
         sites = [started("claim-small", 10_000, held), started("claim-large", options.large, held)]
         found, backlog = measure(sites, options.rounds, options.seconds)
