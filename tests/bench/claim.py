@@ -157,7 +157,9 @@ def measure(
                         if turn:
                             backlog = max(backlog, late)
                             found.setdefault((site.name, way, style), []).append(got)
-                        print(f"# {site.name} {way} {style}: {rate([got]):.0f} cycles/s, backlog {late:.1f} s", flush=True)
+                        print(
+                            f"# {site.name} {way} {style}: {rate([got]):.0f} cycles/s, backlog {late:.1f} s", flush=True
+                        )
     return found, backlog
 
 
