@@ -35,10 +35,14 @@ WRITE = """
          (SELECT max(p) FROM unnest(x.posterior::real[]) p), false, x.answers, coalesce(%s, clock_timestamp())
   FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::smallint[])
     AS x (task_id, state, evidence, posterior, label, class_index, answers)
+  ORDER BY x.task_id
   ON CONFLICT (task_id) DO UPDATE SET state = EXCLUDED.state, engine = EXCLUDED.engine, evidence = EXCLUDED.evidence,
     posterior = EXCLUDED.posterior, label = EXCLUDED.label, class_index = EXCLUDED.class_index,
     confidence = EXCLUDED.confidence, answers = EXCLUDED.answers, updated_at = EXCLUDED.updated_at"""
-"""An answer that came in between moves ``answers`` on: a refit leaves such a row alone (see ``only_if_unmoved``)."""
+"""In task order, as submits write them, so that writers wait for each other and never in a circle.
+
+An answer that came in between moves ``answers`` on: a refit leaves such a row alone (see ``only_if_unmoved``).
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

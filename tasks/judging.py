@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,8 @@ REFIT_EVERY = 2_000
 REFIT_GROWTH = 0.25
 """... or once its answers have grown by this share, so that small jobs are fitted too."""
 REFIT_FIRST = 50
+REFIT_CHUNK = 500
+"""Beliefs are written this many tasks at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,28 +250,29 @@ def refit_job(job_id: int, *, at: datetime | None = None) -> bool:
     fit = ENGINES[engine].fit(answers)
     ordinary = [task_id for task_id, gold in zip(task_ids, answers.gold, strict=True) if gold < 0]
     state = {row[0]: row[4] for row in rows}
-    with transaction.atomic():
-        observing.save_fit(
-            queries.scope_of(job_id),
-            engine,
-            fit.prior,
-            {} if fit.worker is None else dict(zip(worker_ids, fit.worker, strict=True)),
-            answers=len(rows),
-            gold=len(task_ids) - len(ordinary),
-            rounds=fit.rounds,
-            converged=fit.converged,
-            at=at,
-        )
-        beliefs.write_beliefs(
-            beliefs.beliefs_of(job_id, engine, classes, ordinary).values(),
-            job_id=job_id,
-            engine=engine,
-            schema_id=schema_id,
-            resolved={task_id for task_id in ordinary if state[task_id] == "resolved"},
-            contested={task_id for task_id in ordinary if state[task_id] == "contested"},
-            only_if_unmoved=True,
-            at=at,
-        )
+    observing.save_fit(
+        queries.scope_of(job_id),
+        engine,
+        fit.prior,
+        {} if fit.worker is None else dict(zip(worker_ids, fit.worker, strict=True)),
+        answers=len(rows),
+        gold=len(task_ids) - len(ordinary),
+        rounds=fit.rounds,
+        converged=fit.converged,
+        at=at,
+    )
+    for chunk in batched(sorted(ordinary), REFIT_CHUNK):  # short transactions: submits wait for their rows
+        with transaction.atomic():
+            beliefs.write_beliefs(
+                beliefs.beliefs_of(job_id, engine, classes, chunk).values(),
+                job_id=job_id,
+                engine=engine,
+                schema_id=schema_id,
+                resolved={task_id for task_id in chunk if state[task_id] == "resolved"},
+                contested={task_id for task_id in chunk if state[task_id] == "contested"},
+                only_if_unmoved=True,
+                at=at,
+            )
     return True
 
 

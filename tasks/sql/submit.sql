@@ -66,6 +66,7 @@ BEGIN
          (SELECT max(p) FROM unnest(x.posterior::real[]) p), false, 1, _at
   FROM unnest(_ids, _engines, _evidence, _posterior) AS x (id, engine, evidence, posterior)
   JOIN tasks_assignment a ON a.id = x.id
+  ORDER BY a.task_id  -- a refit writes consensus rows without locking tasks: all writers take them in one order
   ON CONFLICT (task_id) DO UPDATE
     SET evidence = EXCLUDED.evidence, posterior = EXCLUDED.posterior, confidence = EXCLUDED.confidence,
         engine = EXCLUDED.engine, answers = c.answers + 1, updated_at = EXCLUDED.updated_at;

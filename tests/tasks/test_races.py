@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.refusals import Refusal
 from marketplace.management.commands.verify import prove_all
-from tasks import claiming, submitting
+from tasks import claiming, judging, submitting
 from tasks.models import Assignment, Job, Task
 from tests import build
 from tests.bench.race import passed, race
@@ -125,3 +125,33 @@ def test_processes_that_race_for_slots_over_claim_double_pay_and_lose_nothing(co
     assert found["cycles"] >= 600
     assert found["repeated"] > 0
     assert found["expired"] > 0
+
+
+def test_refits_and_submits_of_whole_batches_never_wait_in_a_circle(committed_db: str) -> None:
+    job = build.a_live_job(slots=30, budget_micros=1_000 * build.UNIT)
+    tasks = build.some_tasks(job, 60)
+    for task in tasks[::2]:
+        build.an_answer(task)
+    workers = [build.a_worker().pk for _ in range(24)]
+    begun = _deadlocks()
+
+    def hand_in(worker: int) -> int:
+        leases = claiming.claim_tasks(worker, count=60)
+        said = [submitting.Submission(lease.assignment_id, build.CAT) for lease in leases]
+        return len(submitting.submit_answers(worker, said))
+
+    came: list[int | Refusal] = []
+    for start in range(0, len(workers), 6):
+        acts: list[Callable[[], int]] = [partial(hand_in, worker) for worker in workers[start : start + 6]]
+        acts += [lambda: sum(judging.refit_job(job.pk) for _ in range(4))] * 2
+        came += at_once(acts)
+
+    answered = sum(one for one in came if isinstance(one, int))
+    assert answered > 24 * 30  # a claim passes over what another one holds this very moment
+    assert _deadlocks() == begun
+
+
+def _deadlocks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
