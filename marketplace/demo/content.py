@@ -187,7 +187,7 @@ REVIEWS = Posting(
     price=Decimal("0.03"),
     policy="confidence:0.9:2:5",
     gold_share_bp=2_000,
-    lease_seconds=60,
+    lease_seconds=30,
     tasks=(),
 )
 NOTES = Posting(

@@ -119,10 +119,10 @@ def _worker(
 
 def _spammer(number: int, classes: Mapping[str, int], rng: np.random.Generator) -> Person:
     """Answers without looking: any class, or the same one every time."""
-    habit = "random" if rng.random() < 0.5 else "the same"
+    habit = "any class" if rng.random() < 0.5 else "one class"
     confusions = {}
     for slug, size in classes.items():
-        row = np.full(size, 1 / size) if habit == "random" else np.eye(size)[int(rng.integers(size))]
+        row = np.full(size, 1 / size) if habit == "any class" else np.eye(size)[int(rng.integers(size))]
         confusions[slug] = np.tile(row, (size, 1))
     accuracy = {slug: float(confusion.diagonal().mean()) for slug, confusion in confusions.items()}
     return Person(number, Kind.SPAMMER, accuracy, confusions, pull=0.0, habit=habit)

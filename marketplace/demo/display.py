@@ -78,9 +78,9 @@ class Display(Protocol):
 class Lines:
     """For logs: plain text, one line at a time."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._said = -EVERY_SECONDS
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._clock = console, clock
+        self._said = clock() - EVERY_SECONDS
 
     def say(self, text: str) -> None:
         """Tell something that happened."""
@@ -92,9 +92,9 @@ class Lines:
 
     def show(self, now: Now) -> None:
         """A line every few seconds."""
-        if time.monotonic() - self._said < EVERY_SECONDS:
+        if self._clock() - self._said < EVERY_SECONDS:
             return
-        self._said = time.monotonic()
+        self._said = self._clock()
         jobs = " · ".join(f"{job.name} {job.done}/{job.tasks}{_percent_so_far(job.accuracy)}" for job in now.jobs)
         spent = sum((job.spent for job in now.jobs), Decimal(0))
         answers = sum(job.answers for job in now.jobs)
@@ -222,7 +222,8 @@ def workers_table(workers: Sequence[WorkerFacts], count: int = 5) -> Table:
     best, worst = best_and_worst(workers, count)
     for part in (best, worst):
         for one in part:
-            kind = f"spammer ({one.habit})" if one.habit else one.kind
+            remark = one.habit or (f"exam {one.exam}" if one.exam else "")
+            kind = f"{one.kind} ({remark})" if remark else one.kind
             measured = f"{one.measured:.0%} ({one.low:.0%} to {one.high:.0%})"
             table.add_row(
                 one.name, Text(kind, style="red" if one.habit else ""), _percent(one.drawn), measured,

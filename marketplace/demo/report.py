@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +9,7 @@ from typing import Any
 
 from marketplace.demo.content import Posting
 from marketplace.demo.crowd import Person
+from marketplace.demo.tally import Tally
 from marketplace.replay.scoring import Judgement, score
 from qualification.inference.beta import accuracy_after
 from qualification.inference.stopping import parse_policy
@@ -33,13 +33,15 @@ class Outcome:
 class WorkerFacts:
     """A simulated worker, what they did, and what the site thinks of them.
 
-    ``drawn`` is the accuracy the demo gave them, over the jobs they answered; ``measured``, ``low`` and ``high`` what
-    their ``gold`` answers show (mean and 90 % interval), None without any.
+    ``exam``: how their last sitting ended, if there was one. ``measured``, ``low`` and ``high``: what their ``gold``
+    answers show, those of exams included (mean and 90 % interval), and ``drawn`` the accuracy that the demo gave them,
+    weighted alike; None without gold.
     """
 
     name: str
     kind: str
     habit: str
+    exam: str
     answers: int
     earned: Decimal
     drawn: float | None
@@ -100,20 +102,29 @@ def job_facts(outcome: Outcome, *, seed: int, books_ok: bool) -> dict[str, Any]:
 
 
 def worker_facts(
-    person: Person, answers: Mapping[tuple[int, str], int], standing: Mapping[str, Any], earned: str
+    person: Person,
+    tally: Tally,
+    slugs: Mapping[str, str],
+    *,
+    standing: Mapping[str, Any],
+    earned: str,
 ) -> WorkerFacts:
-    """One worker, from what the demo knows and what the API says of their standing and earnings."""
-    mine = Counter({slug: count for (number, slug), count in answers.items() if number == person.number})
-    total = mine.total()
-    drawn = sum(count * person.accuracy[slug] for slug, count in mine.items()) / total if total else None
-    gold = sum(one["total"] for one in standing["accuracy"])
-    right = sum(one["right"] for one in standing["accuracy"])
+    """One worker, from what the demo knows and what the API says of their standing and earnings.
+
+    ``slugs``: the job of each domain, by its path.
+    """
+    shown = standing["accuracy"]
+    gold = sum(one["total"] for one in shown)
+    right = sum(one["right"] for one in shown)
+    drawn = sum(one["total"] * person.accuracy[slugs[one["path"]]] for one in shown) / gold if gold else None
     known = accuracy_after(right, gold - right) if gold else None
+    sat = tally.exams.get(person.number, [""])
     return WorkerFacts(
         name=person.name,
         kind=person.kind.value,
         habit=person.habit,
-        answers=total,
+        exam=sat[-1],
+        answers=sum(count for (number, _), count in tally.by_worker.items() if number == person.number),
         earned=Decimal(earned),
         drawn=_rounded(drawn),
         measured=None if known is None else _rounded(known.mean),
@@ -125,7 +136,7 @@ def worker_facts(
 
 def worker_json(facts: WorkerFacts) -> dict[str, Any]:
     """A worker as JSON."""
-    names = ("name", "kind", "habit", "answers", "drawn", "measured", "low", "high", "gold")
+    names = ("name", "kind", "habit", "exam", "answers", "drawn", "measured", "low", "high", "gold")
     return {**{name: getattr(facts, name) for name in names}, "earned": str(facts.earned)}
 
 

@@ -25,8 +25,9 @@ from marketplace.demo.crowd import Person, draw_crowd
 from marketplace.demo.display import Display
 from marketplace.demo.posting import Posted, requester_with
 from marketplace.demo.report import Outcome, WorkerFacts, job_facts, worker_facts, worker_json
+from marketplace.demo.tally import Tally
 from marketplace.demo.watching import Watcher
-from marketplace.demo.working import Hand, Tally, World
+from marketplace.demo.working import Hand, World
 from marketplace.embedded.supervisor import ROOT, Stack
 
 CROWD = 40
@@ -144,7 +145,7 @@ class Demo:
         outcomes = [self._conclude(api, one, watcher) for one in posted]
         if self.choices.stays:
             requester.post(content.try_yourself(np.random.default_rng([seed, 2])))
-        workers = self._ask_workers(door, crowd, made["workers"], tally)
+        workers = self._ask_workers(door, crowd, made["workers"], tally, {one.domain: one.slug for one in postings})
         broken, proofs = self._prove()
         jobs = [job_facts(one, seed=seed, books_ok=not broken) for one in outcomes]
         return Told(
@@ -235,14 +236,15 @@ class Demo:
         return Outcome(posted.posting, report, rows, str(folder), release["content_hash"], seconds)
 
     def _ask_workers(
-        self, door: Door, crowd: Sequence[Person], secrets: Sequence[str], tally: Tally
+        self, door: Door, crowd: Sequence[Person], secrets: Sequence[str], tally: Tally, slugs: dict[str, str]
     ) -> list[WorkerFacts]:
         """What each worker has shown and earned, as they themselves may read it."""
         found = []
         for person, secret in zip(crowd, secrets, strict=True):
             api = Api(door, secret)
             earned = api.get("/workers/me/earnings?limit=1")["balance"]
-            found.append(worker_facts(person, tally.by_worker, api.get("/workers/me/standing"), earned))
+            standing = api.get("/workers/me/standing")
+            found.append(worker_facts(person, tally, slugs, standing=standing, earned=earned))
         return found
 
     def _prove(self) -> tuple[str, int]:

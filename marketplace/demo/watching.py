@@ -10,7 +10,7 @@ from typing import Any
 from marketplace.demo.client import Api, Door
 from marketplace.demo.display import JobNow, Now
 from marketplace.demo.posting import Posted
-from marketplace.demo.working import Tally
+from marketplace.demo.tally import Tally
 
 LABELS_EVERY_SECONDS = 1.5
 LABELS_AT_A_TIME = 25

@@ -7,10 +7,8 @@ without our hearing of it are read back from our own assignments.
 from __future__ import annotations
 
 import threading
-import time
-from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,81 +17,17 @@ from marketplace.demo.client import Api, Stopped, Unreachable, slug_of
 from marketplace.demo.content import Item, shown_of
 from marketplace.demo.crowd import Kind, Person, say
 from marketplace.demo.posting import Posted
+from marketplace.demo.tally import Tally
 
 THINKING_SECONDS = 0.85
 """On average, for one answer: long enough to watch the line, short enough for a demo."""
 
 AT_A_TIME_MAX = 10
 RETURN_SHARE = 0.02
+SHORT_LEASE_SECONDS = 20
 IDLE_FIRST, IDLE_MAX = 0.4, 2.0
-MINUTE = 60.0
 
 Lease = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Tally:
-    """What all workers together have done; every method may be called by any thread."""
-
-    answers: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[str] = field(default_factory=Counter)
-    by_worker: Counter[tuple[int, str]] = field(default_factory=Counter)
-    exams: dict[int, list[str]] = field(default_factory=dict)
-    returned: int = 0
-    abandoned: int = 0
-    recovered: int = 0
-    crashes: list[str] = field(default_factory=list)
-    _seen: dict[int, float] = field(default_factory=dict)
-    _times: deque[float] = field(default_factory=deque)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def answered(self, number: int, slugs: Sequence[str]) -> None:
-        """Note answers that stand, by the jobs they were to."""
-        now = time.monotonic()
-        with self._lock:
-            self._seen[number] = now
-            for slug in slugs:
-                self.answers[slug] += 1
-                self.by_worker[number, slug] += 1
-                self._times.append(now)
-
-    def refused(self, slug: str) -> None:
-        """Note a no, by the name of the problem."""
-        with self._lock:
-            self.refusals[slug] += 1
-
-    def sat(self, number: int, state: str) -> None:
-        """Note how a sitting ended."""
-        with self._lock:
-            self.exams.setdefault(number, []).append(state)
-
-    def add(self, *, returned: int = 0, abandoned: int = 0, recovered: int = 0) -> None:
-        """Count tasks that were given back, left to expire, or found again after a lost answer."""
-        with self._lock:
-            self.returned += returned
-            self.abandoned += abandoned
-            self.recovered += recovered
-
-    def crashed(self, what: str) -> None:
-        """Note that a thread died, which is a fault of the demo's or the site's."""
-        with self._lock:
-            self.crashes.append(what)
-
-    def per_minute(self) -> int:
-        """Answers in the last minute; while there was less than a minute, at the rate so far."""
-        now = time.monotonic()
-        with self._lock:
-            while self._times and self._times[0] < now - MINUTE:
-                self._times.popleft()
-            if not self._times:
-                return 0
-            return round(len(self._times) * MINUTE / max(5.0, now - self._times[0]))
-
-    def active(self, seconds: float = 10.0) -> int:
-        """Workers who answered something in the last seconds."""
-        since = time.monotonic() - seconds
-        with self._lock:
-            return sum(then > since for then in self._seen.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +38,6 @@ class World:
     items: Mapping[str, Item]
     tally: Tally
     over: threading.Event
-
-    def slug_of_job(self, job: str) -> str:
-        """The job's slug by its public id."""
-        return self.jobs[job].posting.slug
 
     @property
     def reserved(self) -> Posted:
@@ -218,11 +148,12 @@ class Hand(threading.Thread):
         self._world.tally.answered(self._person.number, [slug for slug in slugs if slug])
 
     def _answers_to(self, leases: Sequence[Lease]) -> list[dict[str, Any]]:
-        """Think about each task in hand; a few are given back, and whoever is forgetful once leaves all to expire."""
-        if leases and self._forgetful:
+        """Think about each task in hand; a few are given back, and whoever is forgetful once leaves some to expire."""
+        if self._forgetful and any(self._is_short(lease) for lease in leases):
             self._forgetful = False
-            self._world.tally.add(abandoned=len(leases))
-            return []
+            kept = [lease for lease in leases if not self._is_short(lease)]
+            self._world.tally.add(abandoned=len(leases) - len(kept))
+            leases = kept
         answers = []
         for lease in leases:
             if self._rng.random() < RETURN_SHARE:
@@ -235,6 +166,10 @@ class Hand(threading.Thread):
             answers.append({"assignment": lease["id"], "label": label, "seconds": round(seconds, 2)})
         self._think(sum(float(answer["seconds"]) for answer in answers))
         return answers
+
+    def _is_short(self, lease: Lease) -> bool:
+        """Would everybody else have to wait only for seconds if this were left to expire?"""
+        return self._world.jobs[lease["job"]].posting.lease_seconds <= SHORT_LEASE_SECONDS
 
     def _give_back(self, lease: Lease) -> None:
         self._api.post(f"/assignments/{lease['id']}/return")
