@@ -45,10 +45,10 @@ SWEEPS: Mapping[str, Sweep] = MappingProxyType(
         sweep.name: sweep
         for sweep in (
             Sweep("grade", 1.0, lambda at: grading.grade_gold(limit=500, at=at), 500, "grades answers to hidden gold"),
-            Sweep("judge", 1.0, lambda at: judging.judge_waiting(limit=500, at=at).moved, 500, "judges waiting tasks"),
+            Sweep("judge", 0.5, lambda at: judging.judge_waiting(limit=500, at=at).moved, 500, "judges waiting tasks"),
             Sweep(
                 "accept",
-                1.0,
+                0.5,
                 lambda at: reviewing.accept_due(limit=1_000, at=at),
                 1_000,
                 "accepts answers after review",
@@ -83,6 +83,9 @@ SWEEPS: Mapping[str, Sweep] = MappingProxyType(
     }
 )
 
+RINGS: Mapping[str, str] = MappingProxyType({"accept": "settle"})
+"""Which sweep has something to do once another has done something; without the bell it waits for its period."""
+
 app.conf.beat_schedule = {
     sweep.name: {
         "task": "marketplace.sweeps.run",
@@ -108,7 +111,9 @@ def run(name: str, **_: object) -> int:
             done += found
             if found < sweep.batch:
                 break
-        return done
+    if done and name in RINGS:
+        doorbell(RINGS[name])
+    return done
 
 
 def step_all(*, at: datetime | None = None) -> dict[str, int]:

@@ -37,7 +37,7 @@ class WorkerBucket(models.Model):
     """One bucket that a worker may serve: its score, and the worker's place in it.
 
     ``cursor`` is the last queue key handed out; the walk goes on from there and wraps round once.
-    ``dry_until`` spares a bucket that was slow to find empty; it is looked at again a second later.
+    ``dry_until`` puts off a bucket in which the walk was slow to find nothing: others come first for two seconds.
     """
 
     pk = models.CompositePrimaryKey("worker_id", "bucket_id")

@@ -177,8 +177,10 @@ BEGIN
   END IF;
   IF key IS NOT NULL THEN
     UPDATE tasks_workerbucket w SET cursor = key WHERE w.worker_id = _worker.id AND w.bucket_id = _bucket;
-  ELSIF clock_timestamp() - started > interval '4 milliseconds' THEN
-    UPDATE tasks_workerbucket w SET dry_until = _at + interval '1 second'
+  ELSIF clock_timestamp() - started > interval '0.5 milliseconds' THEN
+    -- Full of tasks that this worker has done: look elsewhere first for a while. Nothing is refused on this account,
+    -- since the second pass of claim_tasks looks into every bucket.
+    UPDATE tasks_workerbucket w SET dry_until = _at + interval '2 seconds'
     WHERE w.worker_id = _worker.id AND w.bucket_id = _bucket;
   END IF;
   RETURN ids;

@@ -301,3 +301,17 @@ def test_routes_are_written_again_only_when_something_changed() -> None:
     assert untouched == -1
     assert WorkerBucket.objects.filter(worker=worker, score__gt=0).count() == 2
     assert WorkerRoute.objects.get(worker=worker).epoch == RouteEpoch.objects.get().epoch
+
+
+def test_a_bucket_put_off_comes_last_and_is_still_looked_into_before_a_refusal() -> None:
+    first, second = build.a_live_job(), build.a_live_job()
+    build.some_tasks(first, 2)
+    [other] = build.some_tasks(second, 1)
+    worker = build.a_worker()
+    claiming.claim_tasks(worker.pk, at=NOW)
+    WorkerBucket.objects.filter(bucket__job=first).update(dry_until=NOW + timedelta(seconds=2))
+
+    came = [claiming.claim_tasks(worker.pk, at=NOW)[0] for _ in range(2)]
+
+    assert came[0].task_id == other.pk
+    assert came[1].job_id == first.pk
