@@ -4,7 +4,9 @@
 --   accounts_worker, accounts_user, accounts_apikey, accounts_membership, qualification_qualification
 --
 -- The outermost functions fix the shape of the plans below them (index walks and nested loops, planned once a session):
--- a plan chosen while a table was still small would otherwise be kept, and scan it when it is large.
+-- a plan chosen while a table was still small would otherwise be kept, and scan it when it is large. "OFFSET 0" keeps
+-- the look for a person's own answer a probe of one index entry for each task walked past; as a join the planner would
+-- read all the answers that the person ever gave.
 --
 -- Lock order: worker (advisory) -> grant (FOR SHARE) -> task by id -> assignment. The job is never locked here.
 
@@ -109,7 +111,7 @@ BEGIN
     WHERE t.bucket_id = _bucket AND t.is_open AND t.queue_key > _low AND t.queue_key <= _high
       AND (t.expires_at IS NULL OR t.expires_at > _at)
       AND NOT EXISTS (SELECT FROM tasks_assignment a WHERE a.job_id = _job AND a.task_id = t.id AND a.round = t.round
-                      AND a.person_id = _person AND a.state NOT IN ('returned', 'expired'))
+                      AND a.person_id = _person AND a.state NOT IN ('returned', 'expired') OFFSET 0)
     ORDER BY t.queue_key LIMIT _want FOR UPDATE OF t SKIP LOCKED) w;
 END $$;
 
@@ -126,7 +128,7 @@ BEGIN
       WHERE t.bucket_id = _bucket AND t.is_open AND (t.expires_at IS NULL OR t.expires_at > _at)
         AND (_only IS NULL OR t.id = ANY (_only))
         AND NOT EXISTS (SELECT FROM tasks_assignment a WHERE a.job_id = _job AND a.task_id = t.id AND a.round = t.round
-                        AND a.person_id = _person AND a.state NOT IN ('returned', 'expired'))
+                        AND a.person_id = _person AND a.state NOT IN ('returned', 'expired') OFFSET 0)
       LIMIT 16) c ORDER BY random() LIMIT 1;
     EXIT WHEN candidate IS NULL;
     SELECT t.id INTO got FROM tasks_task t WHERE t.id = candidate AND t.is_open FOR UPDATE;
@@ -149,7 +151,7 @@ BEGIN
       SELECT t.id FROM tasks_task t
       WHERE t.id = ANY (_only) AND t.bucket_id = _bucket AND t.is_open AND (t.expires_at IS NULL OR t.expires_at > _at)
         AND NOT EXISTS (SELECT FROM tasks_assignment a WHERE a.job_id = _job.id AND a.task_id = t.id AND a.round = t.round
-                        AND a.person_id = _worker.person_id AND a.state NOT IN ('returned', 'expired'))
+                        AND a.person_id = _worker.person_id AND a.state NOT IN ('returned', 'expired') OFFSET 0)
       ORDER BY t.queue_key LIMIT _want FOR UPDATE OF t SKIP LOCKED) w;
     RETURN coalesce(ids, '{}');
   END IF;
