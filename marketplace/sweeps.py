@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
 from celery import shared_task
 from django.db import connection
+from kombu.exceptions import OperationalError
 
 from marketplace.celery import app
 from qualification import examining
@@ -143,8 +144,9 @@ def _alone(name: str) -> Iterator[bool]:
 
 
 def doorbell(name: str) -> None:
-    """Wake a sweep before its time. Losing the message loses only the time to the next period."""
-    run.delay(name)
+    """Wake a sweep before its time. Losing the message, or the broker, loses only the time to the next period."""
+    with suppress(OperationalError, OSError):
+        run.apply_async((name,), retry=False, expires=5.0)
 
 
 def run_for(seconds: float) -> None:
