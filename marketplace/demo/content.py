@@ -125,8 +125,8 @@ def _digits() -> list[Item]:
 
 
 def _picture(pixels: np.ndarray) -> str:
-    """Ink 0 to 16 on 8 × 8 as a data URI: dark on white, and smooth at a size that can be looked at."""
-    ink = Image.fromarray((255 - pixels * (255 / 16)).astype("uint8"))
+    """Ink 0 to 16 on 8 × 8 as a data URI: dark on white with a margin, and smooth at a size that can be looked at."""
+    ink = Image.fromarray((255 - np.pad(pixels, 1) * (255 / 16)).astype("uint8"))
     file = io.BytesIO()
     ink.resize((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.BICUBIC).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

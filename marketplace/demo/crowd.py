@@ -21,9 +21,9 @@ WEAK_SPECIALISTS = 1
 CURIOUS_SHARE = 0.3
 """Of the generalists, so many try the specialists' job without a qualification."""
 
-GENERALIST_ACCURACY = {"digits": (46.0, 4.0), "reviews": (34.0, 6.0), "notes": (11.0, 9.0)}
+GENERALIST_ACCURACY = {"digits": (46.0, 4.0), "reviews": (34.0, 6.0), "notes": (9.0, 11.0)}
 SPECIALIST_ACCURACY = {"digits": (46.0, 4.0), "reviews": (34.0, 6.0), "notes": (93.0, 7.0)}
-"""Parameters of the Beta distributions that accuracies are drawn from: means .92, .85, .55, and .93."""
+"""Parameters of the Beta distributions that accuracies are drawn from: means .92, .85, .45, and .93."""
 
 
 class Kind(StrEnum):

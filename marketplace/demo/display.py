@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -19,13 +20,15 @@ from rich.text import Text
 from marketplace.demo.report import WorkerFacts, best_and_worst
 
 EVERY_SECONDS = 3.0
-BAR_WIDTH = 24
+NARROW = 104
+"""Columns below which the live display shortens what it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobNow:
     """A job while it runs. Money in its currency; ``accuracy`` against the truth, None before anything is judged."""
 
+    slug: str
     name: str
     tasks: int
     resolved: int
@@ -135,7 +138,7 @@ class Terminal:
         if self._live is None:
             self._live = Live(console=self._console, refresh_per_second=8, transient=True)
             self._live.start()
-        self._live.update(live_view(now))
+        self._live.update(live_view(now, self._console.width))
 
     def rest(self) -> None:
         """Take away what moved."""
@@ -149,8 +152,9 @@ class Terminal:
             self._console.print(part)
 
 
-def live_view(now: Now) -> RenderableType:
-    """The line while it runs: a row for each job, and a line about all."""
+def live_view(now: Now, width: int = 120) -> RenderableType:
+    """The line while it runs, on so many columns: a row for each job, and a line about all."""
+    narrow = width < NARROW
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("job", no_wrap=True)
     table.add_column("tasks", no_wrap=True)
@@ -158,7 +162,8 @@ def live_view(now: Now) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     for job in now.jobs:
         table.add_row(
-            job.name, ProgressBar(total=max(1, job.tasks), completed=job.done, width=BAR_WIDTH),
+            job.slug if narrow else job.name,
+            ProgressBar(total=max(1, job.tasks), completed=job.done, width=8 if narrow else 24),
             f"{job.done}/{job.tasks}", str(job.answers), f"{job.spent:.2f}", f"{job.escrow:.2f}",
             "–" if job.accuracy is None else f"{job.accuracy:.1%}", str(job.contested),
         )  # fmt: skip
@@ -179,23 +184,28 @@ def near(path: str) -> str:
 
 def jobs_table(jobs: Sequence[Mapping[str, Any]]) -> Table:
     """The jobs at their end."""
-    table = Table(title="Jobs", title_justify="left", title_style="bold", header_style="dim")
+    caption = (
+        "Accuracy: labels against the truth, which only the demo knows. Plain majority: of the same answers."
+        " Workers on gold: their answers to hidden gold."
+    )
+    table = _a_table("Jobs", caption)
     table.add_column("")
     for job in jobs:
-        table.add_column(job["name"] + (" (specialists only)" if job["specialists_only"] else ""), justify="right")
+        name = job["name"] + ("\n(specialists only)" if job["specialists_only"] else "")
+        table.add_column(name, justify="right", overflow="fold")
     rows: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "domain": lambda job: job["domain"],
         "policy": lambda job: job["policy"],
         "tasks resolved": lambda job: f"{job['resolved']} of {job['tasks']}",
         "contested": lambda job: str(job["contested"]),
-        "answers, and to hidden gold": lambda job: f"{job['answers']} + {job['gold_answers']}",
+        "answers + gold": lambda job: f"{job['answers']} + {job['gold_answers']}",
         "labels per task": lambda job: f"{job['labels_per_task']:.2f}",
-        "accuracy against the truth": lambda job: _percent(job["accuracy"]),
-        "plain majority of the same answers": lambda job: _percent(job["majority_accuracy"]),
-        "accuracy of workers on hidden gold": lambda job: _percent(job["accuracy_on_gold"]),
+        "accuracy": lambda job: _percent(job["accuracy"]),
+        "plain majority": lambda job: _percent(job["majority_accuracy"]),
+        "workers on gold": lambda job: _percent(job["accuracy_on_gold"]),
         "paid to workers": lambda job: f"{Decimal(job['paid']):.2f} {job['currency']}",
         "platform's fee": lambda job: f"{Decimal(job['fee']):.2f} {job['currency']}",
-        "cost per task, all in": lambda job: f"{Decimal(job['cost']) / job['tasks']:.3f} {job['currency']}",
+        "cost per task": lambda job: f"{Decimal(job['cost']) / job['tasks']:.3f} {job['currency']}",
         "release": lambda job: near(job["release_path"]),
     }
     for title, cell in rows.items():
@@ -205,32 +215,49 @@ def jobs_table(jobs: Sequence[Mapping[str, Any]]) -> Table:
 
 def workers_table(workers: Sequence[WorkerFacts], count: int = 5) -> Table:
     """The best and the worst workers by what they showed on gold, and who the spammers were."""
-    spammers = ", ".join(one.name.removeprefix("Simulated worker ") for one in workers if one.habit)
+    spammers = ", ".join(_number(one) for one in workers if one.habit)
     caption = (
-        "Drawn: what the demo gave them, on easy items. Measured: what the site learned, with its 90 % interval."
-        f"\nSpammers among the {len(workers)}: {spammers}."
+        "Drawn: what the demo gave them, on easy items. Measured: what the site learned from gold and exams, with its"
+        f" 90 % interval. Spammers among the {len(workers)}: {spammers}."
     )
-    table = Table(
-        title="Workers by what they showed on gold", title_justify="left", title_style="bold", header_style="dim",
-        caption=caption,
-        caption_justify="left",
-    )  # fmt: skip
-    for name in ("", "is"):
-        table.add_column(name)
+    table = _a_table("Simulated workers, best and worst on gold", caption)
+    table.add_column("no.")
+    table.add_column("is")
     for name in ("drawn", "measured", "gold", "answers", "earned"):
-        table.add_column(name, justify="right")
-    best, worst = best_and_worst(workers, count)
-    for part in (best, worst):
+        table.add_column(name, justify="right", no_wrap=True)
+    for part in best_and_worst(workers, count):
         for one in part:
             remark = one.habit or (f"exam {one.exam}" if one.exam else "")
-            kind = f"{one.kind} ({remark})" if remark else one.kind
+            kind = Text(f"{one.kind}, {remark}" if remark else one.kind, style="red" if one.habit else "")
             measured = f"{one.measured:.0%} ({one.low:.0%} to {one.high:.0%})"
-            table.add_row(
-                one.name, Text(kind, style="red" if one.habit else ""), _percent(one.drawn), measured,
-                str(one.gold), str(one.answers), f"{one.earned:.2f}",
-            )  # fmt: skip
+            drawn = _percent(one.drawn)
+            table.add_row(_number(one), kind, drawn, measured, str(one.gold), str(one.answers), f"{one.earned:.2f}")
         table.add_section()
     return table
+
+
+def accounts_table(address: str, sign_in: Mapping[str, Sequence[str]]) -> Table:
+    """Where to look, and as whom."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("to", "open", "and sign in as", "with"):
+        table.add_column(name, overflow="fold")
+    table.add_row("watch", f"{address}/", "(open to all)", "")
+    for what, path, role in (
+        ("label", "/work", "worker"), ("post", "/api/v1/docs", "requester"), ("manage", "/admin/", "administrator"),
+    ):  # fmt: skip
+        table.add_row(what, address + path, *sign_in[role])
+    return table
+
+
+def _a_table(title: str, caption: str) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False,
+        caption=caption, caption_justify="left",
+    )  # fmt: skip
+
+
+def _number(worker: WorkerFacts) -> str:
+    return worker.name.rpartition(" ")[2]
 
 
 def _percent(share: float | None) -> str:

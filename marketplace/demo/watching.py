@@ -93,6 +93,7 @@ class Watcher:
     def _job_now(self, posted: Posted, report: dict[str, Any]) -> JobNow:
         right = self._right[posted.job]
         return JobNow(
+            slug=posted.posting.slug,
             name=posted.posting.name,
             tasks=len(posted.posting.tasks),
             resolved=report["resolved"],

@@ -24,7 +24,7 @@ from marketplace.embedded import processes
 from marketplace.embedded.supervisor import ROOT
 from tests.environment import OUTSIDE
 
-PATIENCE = 120
+PATIENCE = 240
 """Seconds. What is waited for takes ten; a machine with other work on it may need many more."""
 
 TASKS = 25

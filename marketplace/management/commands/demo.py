@@ -19,7 +19,7 @@ from rich.console import Console
 from marketplace import embedded
 from marketplace.demo.client import Refused, Stopped, Unreachable
 from marketplace.demo.crowd import name_of
-from marketplace.demo.display import Display, Lines, Terminal, jobs_table, near, workers_table
+from marketplace.demo.display import Display, Lines, Terminal, accounts_table, jobs_table, near, workers_table
 from marketplace.demo.running import MARK, Choices, Demo, DemoRefused, Told, own_home
 from marketplace.demo.staging import make_people
 from marketplace.embedded.supervisor import ROOT, Stack, StackFailed, StackRunning
@@ -143,15 +143,9 @@ def _report(told: Told, choices: Choices, display: Display, out: Path | None) ->
 
 def _invite(told: Told, console: Console) -> None:
     """How to look around and to label a few tasks oneself."""
-    console.print(f"\n[bold]Look around[/bold] at {told.address}   (Ctrl-C ends everything)\n")
-    worker, requester, administrator = (told.sign_in[role] for role in ("worker", "requester", "administrator"))
-    lines = (
-        ("the line", f"{told.address}/", "", ""),
-        ("label yourself", f"{told.address}/work", *worker),
-        ("the API, as the requester", f"{told.address}/api/v1/docs", *requester),
-        ("the administration", f"{told.address}/admin/", *administrator),
+    console.print(
+        "\n[bold]Look around[/bold] (Ctrl-C ends everything)\n", accounts_table(told.address, told.sign_in), sep="\n"
     )
-    for what, where, email, password in lines:
-        signs = f"sign in as [bold]{email}[/bold] with [bold]{password}[/bold]" if email else "open to all"
-        console.print(f"  {what:26} {where:40} {signs}", highlight=False)
-    console.print("\n  A few digits are left open for you: keys 0 to 9 answer. Passwords hold until the next demo.\n")
+    console.print(
+        "\nA few digits are left open for you to label: keys 0 to 9 answer.\nPasswords hold until the next demo.\n"
+    )

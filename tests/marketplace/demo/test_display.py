@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from marketplace.demo.display import JobNow, Lines, Now, Terminal, live_view, near, workers_table
+from marketplace.demo.display import JobNow, Lines, Now, Terminal, accounts_table, live_view, near, workers_table
 from marketplace.demo.report import WorkerFacts
 
 
 def a_now() -> Now:
-    job = JobNow("Handwritten digits", 150, 30, 2, 120, Decimal("2.64"), Decimal("31.10"), 0.9)
+    job = JobNow("digits", "Handwritten digits", 150, 30, 2, 120, Decimal("2.64"), Decimal("31.10"), 0.9)
     return Now(12.0, (job,), 40, 38, 412, 3, 17, 7, 0)
 
 
@@ -52,6 +52,22 @@ def test_the_live_view_shows_progress_money_accuracy_and_the_backlog(console: Co
     assert "which only the demo knows" in said
 
 
+def test_a_narrow_terminal_sees_every_figure_whole() -> None:
+    narrow = Console(file=io.StringIO(), width=80)
+
+    narrow.print(live_view(a_now(), 80))
+    narrow.print(
+        accounts_table(
+            "http://127.0.0.1:8000",
+            dict.fromkeys(("worker", "requester", "administrator"), ("requester@localhost", "0123456789ab")),
+        )
+    )
+
+    assert "…" not in said_by(narrow)
+    for words in ("digits", "32/150", "31.10", "90.0%", "http://127.0.0.1:8000/api/v1/docs", "0123456789ab"):
+        assert words in said_by(narrow)
+
+
 def test_what_happens_meanwhile_is_told_on_a_terminal_too(console: Console) -> None:
     terminal = Terminal(console)
 
@@ -70,7 +86,7 @@ def test_spammers_are_named(console: Console) -> None:
     console.print(workers_table([worker(1, ""), worker(2, "any class"), worker(3, "one class")]))
 
     assert "Spammers among the 3: 02, 03." in said_by(console)
-    assert "spammer (any class)" in said_by(console)
+    assert "spammer, any class" in said_by(console)
 
 
 def test_a_path_is_told_as_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
