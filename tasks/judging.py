@@ -206,15 +206,23 @@ def _reserve(job_id: int, micros: int) -> None:
 
 
 def jobs_due_for_refit() -> list[int]:
-    """Jobs whose engine learns about workers and whose answers have grown enough since their last fit."""
+    """Jobs whose engine learns about workers and whose answers have grown enough since their last fit.
+
+    A closed job is fitted once more, to all its answers, before anybody releases it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT j.id FROM tasks_job j JOIN tasks_qualityplan p ON p.id = j.plan_id
             LEFT JOIN qualification_scopefit f ON f.scope = 'job:' || j.id
-            CROSS JOIN LATERAL (SELECT count(*) AS answers FROM tasks_answer n WHERE n.job_id = j.id) n
-            WHERE j.state IN ('piloting', 'live', 'paused') AND p.engine <> 'majority' AND n.answers >= %s
-              AND n.answers >= coalesce(f.answers, 0) + least(%s, greatest(1, coalesce(f.answers, 0) * %s))
+            CROSS JOIN LATERAL (
+              SELECT count(*) AS answers FROM tasks_answer n
+              -- Of the many closed jobs only those are counted that have not had their last fit.
+              WHERE n.job_id = j.id AND (j.state <> 'closed' OR coalesce(f.fitted_at < j.closed_at, true))) n
+            WHERE p.engine <> 'majority' AND n.answers >= %s AND (
+              j.state IN ('piloting', 'live', 'paused')
+                AND n.answers >= coalesce(f.answers, 0) + least(%s, greatest(1, coalesce(f.answers, 0) * %s))
+              OR j.state = 'closed')
             ORDER BY j.id""",
             [REFIT_FIRST, REFIT_EVERY, REFIT_GROWTH],
         )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from qualification.models import ScopeFit, SkillFit
-from tasks import judging, reviewing
+from tasks import closing, judging, reviewing
 from tasks.models import Assignment, Consensus, Job, Task
 from tests import build
 from tests.build import CAT, DOG, UNIT
@@ -177,3 +177,20 @@ def test_a_job_is_due_for_a_refit_when_its_answers_have_grown() -> None:
     judging.refit_job(job.pk)
 
     assert (before, judging.jobs_due_for_refit()) == ([job.pk], [])
+
+
+def test_a_closed_job_is_fitted_once_more_to_all_its_answers() -> None:
+    job = build.a_live_job(slots=1, budget_micros=1_000 * UNIT)
+    worker = build.a_worker()
+    tasks = build.some_tasks(job, judging.REFIT_FIRST + 1)
+    for task in tasks[:-1]:
+        build.an_answer(task, worker=worker)
+    judging.refit_job(job.pk)
+    build.an_answer(tasks[-1], worker=worker)
+    before = judging.jobs_due_for_refit()
+
+    closing.close_job(job, actor="user:1")
+    due = judging.jobs_due_for_refit()
+    judging.refit_job(job.pk)
+
+    assert (before, due, judging.jobs_due_for_refit()) == ([], [job.pk], [])
