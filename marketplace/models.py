@@ -29,3 +29,18 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.principal} {self.endpoint} {self.key}"
+
+
+class OrganisationClient(models.Model):
+    """An OAuth client (client-credentials grant) that acts for an organisation; its scopes are the client's."""
+
+    client = models.OneToOneField(
+        "allauth_idp_oidc.Client", primary_key=True, on_delete=models.CASCADE, related_name="+"
+    )
+    organisation = models.ForeignKey("accounts.Organisation", on_delete=models.CASCADE, related_name="+")
+    created_by = models.ForeignKey("accounts.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"client of organisation {self.organisation_id}"

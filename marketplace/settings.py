@@ -48,7 +48,11 @@ _public_id_key = env.str("PUBLIC_ID_KEY", default=_generated.get("PUBLIC_ID_KEY"
 PUBLIC_ID_KEY = _public_id_key.encode()
 """Keys the opaque public ids. Changing it changes every id that was ever handed out."""
 
-for _name, _key in {"SECRET_KEY": SECRET_KEY, "PUBLIC_ID_KEY": _public_id_key}.items():
+_pii_key = env.str("PII_KEY", default=_generated.get("PII_KEY", ""))
+PII_KEY = _pii_key.encode()
+"""Wraps the key of each person's private data and keys the hashes of what accounts may share. Losing it loses that data."""
+
+for _name, _key in {"SECRET_KEY": SECRET_KEY, "PUBLIC_ID_KEY": _public_id_key, "PII_KEY": _pii_key}.items():
     if len(_key) < 32 or len(set(_key)) < 10 or "insecure" in _key:
         raise ImproperlyConfigured(
             f"{_name} is missing or weak: at least 32 random characters are needed, for example from"
@@ -116,6 +120,13 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.orcid",
+    "allauth.headless",
+    "allauth.idp.oidc",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -139,6 +150,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
 ]
 TEMPLATES = [
     {
@@ -166,6 +178,11 @@ WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
 MEDIA_ROOT = TOUCHSTONE_HOME / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # Documents that prove credentials, sealed; no address leads here.
+    "evidence": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": TOUCHSTONE_HOME / "evidence", "file_permissions_mode": 0o600},
+    },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if STATIC_MANIFEST

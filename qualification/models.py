@@ -5,6 +5,7 @@ Domain                a node of the subject tree (medicine / radiology / chest)
 GoldSet, GoldItem     verified answers: a versioned collection, and one item of it
 Exam, Attempt         a qualification test drawn from a gold set, and one sitting of it
 Qualification         standing in a domain, with level, source and expiry
+CredentialRule        what a verified credential opens
 Observation           one answer known right or wrong; evidence, never changed
 ScopeFit, SkillFit    what the engine last estimated in one scope, and of one worker in it
 ====================  =========================================================================
@@ -189,7 +190,10 @@ class Qualification(models.Model):
     level = models.SmallIntegerField()
     source = models.CharField(max_length=12, choices=Source)
     attempt = models.ForeignKey(Attempt, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    granted_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    credential = models.ForeignKey(
+        "accounts.Credential", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    granted_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     reason = models.TextField(blank=True)
     granted_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -212,10 +216,33 @@ class Qualification(models.Model):
                 condition=Q(expires_at__isnull=True) | Q(expires_at__gt=models.F("granted_at")),
                 name="qualification_expires_after_it_starts",
             ),
+            models.CheckConstraint(
+                condition=Q(source="credential") ^ Q(credential__isnull=True),
+                name="a_credential_stands_behind_its_qualification",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"worker {self.worker_id}: level {self.level} in domain {self.domain_id}"
+
+
+class CredentialRule(models.Model):
+    """A verified credential of this type opens ``level`` in ``domain``; where ``jurisdictions`` are named, only one of those."""
+
+    type = models.ForeignKey("accounts.CredentialType", on_delete=models.PROTECT, related_name="+")
+    domain = models.ForeignKey(Domain, on_delete=models.PROTECT, related_name="+")
+    level = models.SmallIntegerField()
+    jurisdictions = ArrayField(models.CharField(max_length=8), default=list, blank=True, help_text="Empty: any.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["type", "domain"], name="one_rule_a_type_and_domain"),
+            models.CheckConstraint(condition=Q(level__range=(1, LEVEL_MAX)), name="rule_level_in_band"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type}: level {self.level} in {self.domain}"
 
 
 class Observation(models.Model):

@@ -31,6 +31,7 @@ os.environ |= {
     "SITE_URL": "http://localhost",
     "SECRET_KEY": secrets.token_urlsafe(48),
     "PUBLIC_ID_KEY": secrets.token_urlsafe(48),
+    "PII_KEY": secrets.token_urlsafe(48),
     "PASSWORD_HASHERS": "django.contrib.auth.hashers.MD5PasswordHasher",
     "LOG_LEVEL": "WARNING",
 }

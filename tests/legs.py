@@ -100,6 +100,7 @@ def run_leg(connection: psycopg.Connection[Any], broker: str, cache: str) -> boo
             "TOUCHSTONE_HOME": home,
             "SECRET_KEY": secrets.token_urlsafe(48),
             "PUBLIC_ID_KEY": secrets.token_urlsafe(48),
+            "PII_KEY": secrets.token_urlsafe(48),
         }
         with own_queue(broker, cache, name):
             return all(succeeds(command, environment) for command in COMMANDS)

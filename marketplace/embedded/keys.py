@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 FILE = "secrets.json"
-NAMES = ("SECRET_KEY", "PUBLIC_ID_KEY")
+NAMES = ("SECRET_KEY", "PUBLIC_ID_KEY", "PII_KEY")
 
 
 def load_secrets(home: Path) -> dict[str, str]:
@@ -19,7 +19,14 @@ def load_secrets(home: Path) -> dict[str, str]:
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
         _write_once(path, {name: secrets.token_urlsafe(48) for name in NAMES})
-    return dict(json.loads(path.read_text()))
+    found = dict(json.loads(path.read_text()))
+    missing = [name for name in NAMES if name not in found]
+    if missing:  # a home made by an older version: what it has is kept
+        more = path.with_name(f"more-{FILE}")
+        if not more.exists():
+            _write_once(more, {name: secrets.token_urlsafe(48) for name in missing})
+        found = {**json.loads(more.read_text()), **found}
+    return found
 
 
 def _write_once(path: Path, content: dict[str, str]) -> None:

@@ -2,12 +2,14 @@
 
 from tasks.models.assignments import Answer, Assignment
 from tasks.models.consensus import Consensus, Release, ReleaseFile
+from tasks.models.flags import AnswerFlag
 from tasks.models.jobs import Eligibility, Guidelines, Job, LabelSchema, QualityPlan, Requirement
 from tasks.models.queue import RouteEpoch, WorkerBucket, WorkerRoute
 from tasks.models.tasks import Batch, Bucket, Payload, Task
 
 __all__ = [
     "Answer",
+    "AnswerFlag",
     "Assignment",
     "Batch",
     "Bucket",

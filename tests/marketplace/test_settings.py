@@ -55,7 +55,7 @@ def test_only_the_settings_read_the_environment() -> None:
     ],
 )
 def test_a_site_with_its_own_database_refuses_a_weak_secret(name: str, weak: str) -> None:
-    keys = {"SECRET_KEY": STRONG, "PUBLIC_ID_KEY": STRONG, name: weak}
+    keys = {"SECRET_KEY": STRONG, "PUBLIC_ID_KEY": STRONG, "PII_KEY": STRONG, name: weak}
     done = load(DATABASE_URL="postgresql://h/d", **keys)
     assert done.returncode != 0
     assert f"{name} is missing or weak" in done.stderr
@@ -63,7 +63,7 @@ def test_a_site_with_its_own_database_refuses_a_weak_secret(name: str, weak: str
 
 def test_the_role_decides_which_address_is_used() -> None:
     addresses = {"DATABASE_URL": "postgresql://app@h/d", "DATABASE_OWNER_URL": "postgresql://owner@h/d"}
-    keys = {"SECRET_KEY": STRONG, "PUBLIC_ID_KEY": STRONG}
+    keys = {"SECRET_KEY": STRONG, "PUBLIC_ID_KEY": STRONG, "PII_KEY": STRONG}
     assert "'USER': 'app'" in load(**addresses, **keys).stdout
     assert "'USER': 'owner'" in load(**addresses, **keys, DATABASE_ROLE="owner").stdout
     assert "not 'root'" in load(**addresses, **keys, DATABASE_ROLE="root").stderr

@@ -1,0 +1,22 @@
+"""Install the guards and functions of ``accounts/sql/`` that came with people; those that are replaced in place are loaded again."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+SQL = Path(__file__).parent.parent / "sql"
+FILES = (
+    "people.sql",
+    "credentials.sql",
+    "privacy.sql",
+    "signals.sql",
+    "impersonation.sql",
+    "audit_people.sql",
+)
+
+
+class Migration(migrations.Migration):
+    """Not reversible: books and answers are never kept without their guards."""
+
+    dependencies = [("accounts", "0003_people")]
+    operations = [migrations.RunSQL((SQL / name).read_text()) for name in FILES]

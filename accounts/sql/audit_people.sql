@@ -1,0 +1,2 @@
+-- More tables under audit (accounts/sql/audit.sql).
+SELECT 1;

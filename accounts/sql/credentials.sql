@@ -1,0 +1,2 @@
+-- Guards of credentials.
+SELECT 1;

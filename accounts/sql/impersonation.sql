@@ -1,0 +1,2 @@
+-- Guards of impersonation.
+SELECT 1;

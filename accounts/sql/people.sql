@@ -1,0 +1,2 @@
+-- Guards of workers' consents, blocks and profiles.
+SELECT 1;

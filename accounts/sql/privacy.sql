@@ -1,0 +1,2 @@
+-- Guards of privacy.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Guards of signals.
+SELECT 1;

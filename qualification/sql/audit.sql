@@ -1,0 +1,2 @@
+-- Configuration of this floor under audit (accounts/sql/audit.sql).
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Configuration of the line under audit (accounts/sql/audit.sql).
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Taking standing away from under open leases (tasks/revoking.py).
+SELECT 1;
