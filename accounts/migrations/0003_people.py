@@ -616,4 +616,18 @@ class Migration(migrations.Migration):
             model_name='consent',
             constraint=models.UniqueConstraint(fields=('worker', 'terms'), name='one_consent_a_version'),
         ),
+        migrations.AddField(
+            model_name='signal',
+            name='compared_at',
+            field=models.DateTimeField(editable=False, help_text="Empty: to be compared with others'.", null=True),
+        ),
+        migrations.AddField(
+            model_name='worker',
+            name='earlier_persons',
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), db_default=models.Value([], output_field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField())), default=list, editable=False, help_text='Other ids under which this person may have answered, before accounts were linked or parted.'),
+        ),
+        migrations.AddIndex(
+            model_name='signal',
+            index=models.Index(condition=models.Q(('compared_at__isnull', True)), fields=['id'], name='signals_to_compare'),
+        ),
     ]

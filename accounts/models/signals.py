@@ -23,6 +23,7 @@ class Signal(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     digest = models.BinaryField(max_length=32, editable=False)
     seen_at = models.DateTimeField(db_default=Now())
+    compared_at = models.DateTimeField(null=True, editable=False, help_text="Empty: to be compared with others'.")
 
     class Meta:
         constraints = [
@@ -31,7 +32,10 @@ class Signal(models.Model):
                 condition=Q(kind__in=["payout", "document", "device", "address"]), name="signal_kind_is_known"
             ),
         ]
-        indexes = [models.Index(fields=["kind", "digest"], name="signals_by_digest")]
+        indexes = [
+            models.Index(fields=["kind", "digest"], name="signals_by_digest"),
+            models.Index(fields=["id"], condition=Q(compared_at__isnull=True), name="signals_to_compare"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} of worker {self.worker_id}"

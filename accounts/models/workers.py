@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from accounts.models.organisations import Organisation
@@ -36,6 +37,13 @@ class Worker(models.Model):
         max_length=500, blank=True, default="", help_text="Of a suspension; the worker reads it."
     )
     person_id = models.BigIntegerField(null=True, editable=False, db_index=True)
+    earlier_persons = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        db_default=Value([], output_field=ArrayField(models.BigIntegerField())),
+        editable=False,
+        help_text="Other ids under which this person may have answered, before accounts were linked or parted.",
+    )
     standing_epoch = models.IntegerField(default=0, editable=False)
     simulated = models.BooleanField(default=False, help_text="Made by a demonstration; nobody is behind it.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
