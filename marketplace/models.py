@@ -34,9 +34,7 @@ class IdempotencyKey(models.Model):
 class OrganisationClient(models.Model):
     """An OAuth client (client-credentials grant) that acts for an organisation; its scopes are the client's."""
 
-    client = models.OneToOneField(
-        "allauth_idp_oidc.Client", primary_key=True, on_delete=models.CASCADE, related_name="+"
-    )
+    client = models.OneToOneField("allauth_idp_oidc.Client", on_delete=models.CASCADE, related_name="+")
     organisation = models.ForeignKey("accounts.Organisation", on_delete=models.CASCADE, related_name="+")
     created_by = models.ForeignKey("accounts.User", null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -275,6 +275,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='apikey',
+            name='spend_currency',
+            field=models.CharField(blank=True, default='', help_text='Of its cap.', max_length=3),
+        ),
+        migrations.AddField(
+            model_name='apikey',
             name='spent_micros',
             field=models.BigIntegerField(default=0, editable=False),
         ),
@@ -295,6 +300,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='apikey',
             constraint=models.CheckConstraint(condition=models.Q(('spent_micros__gte', 0), models.Q(('spend_cap_micros__isnull', True), ('spent_micros__lte', models.F('spend_cap_micros')), _connector='OR')), name='a_key_stays_under_its_cap'),
+        ),
+        migrations.AddConstraint(
+            model_name='apikey',
+            constraint=models.CheckConstraint(condition=models.Q(('spend_cap_micros__isnull', True), models.Q(('spend_currency', ''), _negated=True), _connector='XOR'), name='a_cap_has_a_currency'),
+        ),
+        migrations.AddConstraint(
+            model_name='apikey',
+            constraint=models.UniqueConstraint(fields=('replaces',), name='one_successor_a_key'),
         ),
         migrations.AddConstraint(
             model_name='worker',

@@ -36,6 +36,7 @@ class ApiKey(models.Model):
         models.CharField(max_length=43), default=list, blank=True, help_text="Networks it works from; empty: any."
     )
     spend_cap_micros = models.BigIntegerField(null=True, blank=True, help_text="Most that it may ever put behind jobs.")
+    spend_currency = models.CharField(max_length=3, blank=True, default="", help_text="Of its cap.")
     spent_micros = models.BigIntegerField(default=0, editable=False)
     replaces = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -48,6 +49,11 @@ class ApiKey(models.Model):
                 & (models.Q(spend_cap_micros__isnull=True) | models.Q(spent_micros__lte=models.F("spend_cap_micros"))),
                 name="a_key_stays_under_its_cap",
             ),
+            models.CheckConstraint(
+                condition=models.Q(spend_cap_micros__isnull=True) ^ ~models.Q(spend_currency=""),
+                name="a_cap_has_a_currency",
+            ),
+            models.UniqueConstraint(fields=["replaces"], name="one_successor_a_key"),
             models.CheckConstraint(
                 condition=models.Q(organisation__isnull=True) ^ models.Q(worker__isnull=True),
                 name="a_key_acts_for_one_party",
