@@ -27,6 +27,8 @@ from accounts.refusals import Refusal
 
 log = logging.getLogger(__name__)
 
+REASON_MAX = 500
+
 
 class AlreadyAWorker(Refusal):
     """You are registered as a worker already."""
@@ -71,19 +73,20 @@ def unpause_worker(worker: Worker) -> Worker:
 def suspend_worker(worker: Worker, *, reason: str, actor: str) -> Worker:
     """Staff stops a worker. What was earned stays earned; leases run out by themselves.
 
-    The move is in the audit under ``actor``; the reason goes to the log beside it.
+    The move is in the audit under ``actor``; the worker reads the reason with every claim that is refused for it.
     Raises ReasonMissing, WorkerNotInState.
     """
-    if not reason.strip():
+    reason = reason.strip()[:REASON_MAX]
+    if not reason:
         raise ReasonMissing
     with acting(actor):
-        moved = _move(worker, [Worker.State.ACTIVE, Worker.State.PAUSED], Worker.State.SUSPENDED)
+        moved = _move(worker, [Worker.State.ACTIVE, Worker.State.PAUSED], Worker.State.SUSPENDED, reason)
     log.warning("worker %s suspended by %s: %r", worker.pk, actor, reason)
     return moved
 
 
 def resume_worker(worker: Worker, *, actor: str) -> Worker:
-    """Staff lets a suspended worker on again. Raises WorkerNotInState."""
+    """Staff lets a suspended worker on again; the reason goes with the suspension. Raises WorkerNotInState."""
     with acting(actor):
         return _move(worker, [Worker.State.SUSPENDED], Worker.State.ACTIVE)
 
@@ -112,12 +115,12 @@ def standing_changed(worker_id: int) -> None:
 
 
 @transaction.atomic
-def _move(worker: Worker, froms: list[Worker.State], to: Worker.State) -> Worker:
+def _move(worker: Worker, froms: list[Worker.State], to: Worker.State, reason: str = "") -> Worker:
     # Compare and set: anything but one row means that somebody else was first.
-    if Worker.objects.filter(pk=worker.pk, state__in=froms).update(state=to) != 1:
+    if Worker.objects.filter(pk=worker.pk, state__in=froms).update(state=to, state_reason=reason) != 1:
         worker.refresh_from_db()
         raise WorkerNotInState(f"The worker is {worker.get_state_display().lower()}.", state=worker.state)
-    worker.state = to
+    worker.state, worker.state_reason = to, reason
     return worker
 
 
