@@ -1,6 +1,8 @@
 """Organisations, who belongs to them, and who runs the platform.
 
-Each organisation has at least one owner: whoever would take away the last one is refused, also when two do it at once.
+Each organisation has at least one owner who can sign in, and the platform one admin: whoever would take away the last
+one is refused, also when two do it at once. Nobody gives themself a role. Who stops being an owner loses the keys that
+they made for the organisation, since they may still hold the secrets.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from accounts.queries import moment
 from accounts.refusals import Refusal
 
 PSEUDONYM_KEY_BYTES = 32
+STAFF = (PlatformRole.Role.ADMIN, PlatformRole.Role.VERIFIER, PlatformRole.Role.SUPPORT)
+"""Roles on the platform that open the admin pages; an admin sees all of them, the others what is opened to their role."""
 
 
 class AlreadyMember(Refusal):
@@ -33,6 +37,18 @@ class RoleUnknown(Refusal):
     """There is no such role."""
 
 
+class NotAnOwner(Refusal):
+    """Only an owner of the organisation can do this."""
+
+
+class OwnRole(Refusal):
+    """Nobody gives themself a role: ask somebody else who may give it."""
+
+
+class LastAdmin(Refusal):
+    """The platform keeps at least one admin: make somebody else one first."""
+
+
 @transaction.atomic
 def found_organisation(user: User, *, name: str) -> Organisation:
     """Found an organisation; ``user`` becomes its owner."""
@@ -42,9 +58,13 @@ def found_organisation(user: User, *, name: str) -> Organisation:
 
 
 @transaction.atomic
-def add_member(organisation: Organisation, *, user: User, role: str) -> Membership:
-    """Let ``user`` act for the organisation as ``role``. Raises AlreadyMember, RoleUnknown."""
+def add_member(organisation: Organisation, *, user: User, role: str, given_by: User | None = None) -> Membership:
+    """Let ``user`` act for the organisation as ``role``; ``given_by`` is None where the platform itself does it.
+
+    Raises AlreadyMember, RoleUnknown, OwnRole.
+    """
     _check_role(role, Membership.Role.values)
+    _refuse_own(user, given_by)
     member, new = Membership.objects.get_or_create(organisation=organisation, user=user, defaults={"role": role})
     if not new:
         raise AlreadyMember(role=member.role)
@@ -52,16 +72,48 @@ def add_member(organisation: Organisation, *, user: User, role: str) -> Membersh
 
 
 @transaction.atomic
-def change_role(organisation: Organisation, *, user: User, role: str) -> Membership:
-    """Give a member another role. Raises NotAMember, RoleUnknown, LastOwner."""
+def change_role(organisation: Organisation, *, user: User, role: str, given_by: User | None = None) -> Membership:
+    """Give a member another role. An owner may step down by themself; nobody else changes their own.
+
+    Raises NotAMember, RoleUnknown, LastOwner, OwnRole.
+    """
     _check_role(role, Membership.Role.values)
     hold(organisation.pk)
     member = _member(organisation, user)
-    if role != Membership.Role.OWNER:
+    if member.role != Membership.Role.OWNER:
+        _refuse_own(user, given_by)
+    elif role != Membership.Role.OWNER:
         _refuse_last_owner(member)
+        _end_keys(member)
     member.role = role
     member.save(update_fields=["role"])
     return member
+
+
+@transaction.atomic
+def transfer_ownership(organisation: Organisation, *, owner: User, to: User) -> Membership:
+    """Make ``to``, a member who can sign in, an owner in ``owner``'s place, who becomes a manager; return ``to``'s membership.
+
+    Raises NotAMember, NotAnOwner, OwnRole.
+    """
+    _refuse_own(to, owner)
+    hold(organisation.pk)
+    giver, heir = _member(organisation, owner), _member(organisation, to)
+    if giver.role != Membership.Role.OWNER:
+        raise NotAnOwner
+    if not heir.user.is_active:
+        raise NotAMember("This person's account is closed.")
+    heir.role, giver.role = Membership.Role.OWNER, Membership.Role.MANAGER
+    heir.save(update_fields=["role"])
+    giver.save(update_fields=["role"])
+    _end_keys(giver)
+    return heir
+
+
+@transaction.atomic
+def leave_organisation(organisation: Organisation, *, user: User) -> None:
+    """End one's own membership, and with it the organisation's keys that one made. Raises NotAMember, LastOwner."""
+    _end_membership(organisation, user)
 
 
 @transaction.atomic
@@ -70,34 +122,30 @@ def remove_member(organisation: Organisation, *, user: User) -> None:
 
     Raises NotAMember, LastOwner.
     """
-    hold(organisation.pk)
-    member = _member(organisation, user)
-    _refuse_last_owner(member)
-    keys = ApiKey.objects.filter(organisation=organisation, created_by=user, revoked_at__isnull=True)
-    keys.update(revoked_at=moment(None))
-    member.delete()
+    _end_membership(organisation, user)
 
 
 @transaction.atomic
-def give_platform_role(user: User, role: str) -> PlatformRole:
-    """Give ``user`` a role on the platform; giving it twice changes nothing. An admin may also use the admin pages.
+def give_platform_role(user: User, role: str, *, given_by: User | None = None) -> PlatformRole:
+    """Give ``user`` a role on the platform; giving it twice changes nothing. The roles of `STAFF` open the admin pages.
 
-    Raises RoleUnknown.
+    ``given_by`` is None where a command does it. Raises RoleUnknown, OwnRole.
     """
     _check_role(role, PlatformRole.Role.values)
+    _refuse_own(user, given_by)
     given, _ = PlatformRole.objects.get_or_create(user=user, role=role)
-    if role == PlatformRole.Role.ADMIN:
-        _open_admin_pages(user, may=True)
+    _open_admin_pages(user, admin=True if role == PlatformRole.Role.ADMIN else None)
     return given
 
 
 @transaction.atomic
 def take_platform_role(user: User, role: str) -> None:
-    """Take a role on the platform away; nothing happens where it was not held. Raises RoleUnknown."""
+    """Take a role on the platform away; nothing happens where it was not held. Raises RoleUnknown, LastAdmin."""
     _check_role(role, PlatformRole.Role.values)
-    PlatformRole.objects.filter(user=user, role=role).delete()
     if role == PlatformRole.Role.ADMIN:
-        _open_admin_pages(user, may=False)
+        _refuse_last_admin(user)
+    PlatformRole.objects.filter(user=user, role=role).delete()
+    _open_admin_pages(user, admin=False if role == PlatformRole.Role.ADMIN else None)
 
 
 def hold(organisation_id: int) -> None:
@@ -113,8 +161,13 @@ def _check_role(role: str, known: list[str]) -> None:
         raise RoleUnknown(f"There is no such role; choose one of: {', '.join(known)}.")
 
 
+def _refuse_own(user: User, given_by: User | None) -> None:
+    if given_by is not None and given_by.pk == user.pk:
+        raise OwnRole
+
+
 def _member(organisation: Organisation, user: User) -> Membership:
-    member = Membership.objects.filter(organisation=organisation, user=user).first()
+    member = Membership.objects.select_related("user").filter(organisation=organisation, user=user).first()
     if member is None:
         raise NotAMember
     return member
@@ -122,12 +175,41 @@ def _member(organisation: Organisation, user: User) -> Membership:
 
 def _refuse_last_owner(member: Membership) -> None:
     others = Membership.objects.filter(
-        ~Q(pk=member.pk), organisation_id=member.organisation_id, role=Membership.Role.OWNER
+        ~Q(pk=member.pk),
+        organisation_id=member.organisation_id,
+        role=Membership.Role.OWNER,
+        user__is_active=True,
     )
     if member.role == Membership.Role.OWNER and not others.exists():
         raise LastOwner
 
 
-def _open_admin_pages(user: User, *, may: bool) -> None:
-    user.is_staff = user.is_superuser = may
+def _refuse_last_admin(user: User) -> None:
+    # Locked in one order: of two admins taken away at once, the second waits here and counts again.
+    rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True).order_by("pk")
+    if [admin.pk for admin in rows] == [user.pk]:
+        raise LastAdmin
+
+
+def _end_membership(organisation: Organisation, user: User) -> None:
+    hold(organisation.pk)
+    member = _member(organisation, user)
+    _refuse_last_owner(member)
+    _end_keys(member)
+    member.delete()
+
+
+def _end_keys(member: Membership) -> None:
+    keys = ApiKey.objects.filter(
+        organisation_id=member.organisation_id, created_by_id=member.user_id, revoked_at__isnull=True
+    )
+    keys.update(revoked_at=moment(None))
+
+
+def _open_admin_pages(user: User, *, admin: bool | None) -> None:
+    """Open or close the admin pages as the user's roles say; ``admin`` None leaves as it is whether they see all of them."""
+    row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    superuser = row.is_superuser if admin is None else admin
+    user.is_superuser = superuser
+    user.is_staff = superuser or PlatformRole.objects.filter(user=user, role__in=STAFF).exists()
     user.save(update_fields=["is_staff", "is_superuser"])
