@@ -36,7 +36,7 @@ BROKER_URL = env.str("BROKER_URL", default="")
 CACHE_URL = env.str("CACHE_URL", default="")
 NAMESPACE = env.str("NAMESPACE", default="touchstone")
 """Names the queue and begins every cache key, so that several sites can share a broker."""
-SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
+SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
 EMBEDDED_DATABASE = not DATABASE_URL
 EMBEDDED_VALKEY = not (BROKER_URL and CACHE_URL)
 
@@ -93,6 +93,12 @@ CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TRUST_PROXY", default=False) else None
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+"""How many proxies of ours stand before us, each adding to X-Forwarded-For the address it was reached from."""
+if not 0 <= TRUSTED_PROXIES <= 8:
+    raise ImproperlyConfigured(f"TRUSTED_PROXIES is a number from 0 to 8, not {TRUSTED_PROXIES}.")
+ALLAUTH_TRUSTED_PROXY_COUNT = 0
+"""Our own middleware has put the client's address in its place before allauth looks."""
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF, "data:", "blob:"],
@@ -138,6 +144,7 @@ INSTALLED_APPS = [
     "marketplace",
 ]
 MIDDLEWARE = [
+    "marketplace.addresses.ClientAddress",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -193,10 +200,8 @@ STORAGES = {
 # People
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+# One alone: a second would hash the password once more, and tell known addresses from unknown ones by time.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -204,10 +209,24 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 PASSWORD_HASHERS = env.list("PASSWORD_HASHERS", default=["django.contrib.auth.hashers.PBKDF2PasswordHasher"])
+MFA_REQUIRED = env.bool("MFA_REQUIRED", default=True)
+"""Whether owners, finance members and platform roles must show a second factor before they use those rights."""
+ACCOUNT_ADAPTER = "marketplace.signon.adapters.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional")
+ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="mandatory")
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+MFA_ADAPTER = "marketplace.signon.adapters.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Touchstone"
+# Browsers take http://localhost for safe; anything else without https they refuse by themselves.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https
+HEADLESS_CLIENTS = ("browser",)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ADMIN_EMAIL = env.str("ADMIN_EMAIL", default="")

@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
+from marketplace import addresses
 from marketplace.api.refusals import TooManyRequests
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,8 @@ def count(scope: str, party: str) -> None:
 
 
 def address_of(request: HttpRequest) -> str:
-    """Where a stranger asks from: the connection itself, since any header can be made up."""
-    return f"address:{request.META.get('REMOTE_ADDR', '')}"
+    """Where a stranger asks from, as one caller is counted."""
+    return f"address:{addresses.block_of(addresses.address_of(request))}"
 
 
 class Buckets:
