@@ -114,8 +114,8 @@ class PlatformRoleAdmin(ActingAdmin):
     fields = ("user", "role")
     actions = ("take",)
 
-    def save_model(self, _request: Any, obj: PlatformRole, _form: Any, _change: bool) -> None:  # noqa: FBT001  Django's
-        obj.pk = organising.give_platform_role(obj.user, obj.role).pk
+    def save_model(self, request: Any, obj: PlatformRole, _form: Any, _change: bool) -> None:  # noqa: FBT001  Django's
+        obj.pk = organising.give_platform_role(obj.user, obj.role, given_by=request.user).pk
 
     @admin.action(description=_("Take the role away"), permissions=["act"])
     def take(self, request: Any, rows: QuerySet[PlatformRole]) -> None:
@@ -170,9 +170,9 @@ class MembershipAdmin(ActingAdmin):
     def get_readonly_fields(self, _request: Any, obj: Membership | None = None) -> tuple[str, ...]:
         return () if obj is None else ("organisation", "user")
 
-    def save_model(self, _request: Any, obj: Membership, _form: Any, change: bool) -> None:  # noqa: FBT001  Django's
+    def save_model(self, request: Any, obj: Membership, _form: Any, change: bool) -> None:  # noqa: FBT001  Django's
         act = organising.change_role if change else organising.add_member
-        obj.pk = act(obj.organisation, user=obj.user, role=obj.role).pk
+        obj.pk = act(obj.organisation, user=obj.user, role=obj.role, given_by=request.user).pk
 
     @admin.action(description=_("End the membership"), permissions=["act"])
     def remove(self, request: Any, rows: QuerySet[Membership]) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.signing import BadSignature, Signer
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -27,6 +27,7 @@ A_DAY_MAX = 50
 """Invitations one person may send in 24 hours, in all their organisations together: each is a mail to a stranger."""
 TOKEN_BYTES = 24
 TOKEN_MAX = 200
+EMAIL_MAX = 254
 
 
 class InvitationRefused(Refusal):
@@ -159,6 +160,7 @@ def _checked(email: str, role: str) -> str:
     address = email.strip().lower()
     try:
         validate_email(address)
+        MaxLengthValidator(EMAIL_MAX)(address)
     except ValidationError:
         faults.append(Fault("/email", "is not an address that mail can be sent to, such as ada@example.org"))
     if role not in Membership.Role.values:
