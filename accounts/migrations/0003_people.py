@@ -2,6 +2,7 @@
 
 import datetime
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.comparison
@@ -642,5 +643,13 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='signal',
             index=models.Index(condition=models.Q(('compared_at__isnull', True)), fields=['id'], name='signals_to_compare'),
+        ),
+        migrations.AddIndex(
+            model_name='auditrow',
+            index=models.Index(fields=['actor', 'id'], name='audit_of_actor'),
+        ),
+        migrations.AddIndex(
+            model_name='auditrow',
+            index=django.contrib.postgres.indexes.BrinIndex(fields=['at'], name='audit_by_time'),
         ),
     ]

@@ -18,5 +18,6 @@ FILES = (
 class Migration(migrations.Migration):
     """Not reversible: books and answers are never kept without their guards."""
 
-    dependencies = [("accounts", "0003_people")]
+    # The audit watches the ledger too.
+    dependencies = [("accounts", "0003_people"), ("ledger", "0002_guards")]
     operations = [migrations.RunSQL((SQL / name).read_text()) for name in FILES]

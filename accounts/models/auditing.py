@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 
@@ -30,6 +31,8 @@ class AuditRow(models.Model):
         indexes = [
             models.Index(fields=["organisation_id", "id"], name="audit_of_organisation"),
             models.Index(fields=["subject", "subject_id", "id"], name="audit_of_subject"),
+            models.Index(fields=["actor", "id"], name="audit_of_actor"),
+            BrinIndex(fields=["at"], name="audit_by_time"),
         ]
         constraints = [
             models.CheckConstraint(
