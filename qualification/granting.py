@@ -3,6 +3,9 @@
 A qualification is never edited: a change revokes the standing row and grants a new one, so that an assignment can
 always be traced to what its worker held when it was given. Each change raises the worker's standing epoch in the same
 transaction, which tells claiming to look again.
+
+What rests on a credential stands in rows of its own: it neither replaces an exam's or an admin's grant nor is replaced
+by one, so that each ends with what it rests on.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.audit import acting
-from accounts.models import Organisation, User, Worker
+from accounts.models import Credential, Organisation, User, Worker
 from accounts.people import standing_changed
 from accounts.queries import instant
 from accounts.refusals import Refusal
@@ -48,6 +51,7 @@ def grant_qualification(
     source: str,
     granted_by: User | None = None,
     attempt: Attempt | None = None,
+    credential: Credential | None = None,
     organisation: Organisation | None = None,
     expires_at: datetime | None = None,
     reason: str = "",
@@ -56,8 +60,10 @@ def grant_qualification(
     """Give ``worker`` a ``level`` in ``domain``, everywhere or (``organisation``) for that organisation's jobs.
 
     1. Raise the standing epoch; its row lock also lines up grants to one worker.
-    2. A standing row that says the same stays and is returned; a passed exam never lowers a level.
-    3. Otherwise revoke the standing row and grant the new one.
+    2. Lock the standing row, so that claims which rest on it are through before the time is taken: what a lease rests
+       on was never revoked before the lease began.
+    3. A standing row that says the same stays and is returned; a passed exam never lowers a level.
+    4. Otherwise revoke the standing row and grant the new one.
 
     Raises LevelOutOfBand, QualificationExpiryPassed, DomainNotOfOrganisation.
     """
@@ -66,12 +72,18 @@ def grant_qualification(
         raise LevelOutOfBand
     if domain.organisation_id not in {None, organisation_id}:
         raise DomainNotOfOrganisation
+    standing_changed(worker.pk)
+    standing = {
+        "worker": worker,
+        "domain": domain,
+        "organisation": organisation,
+        "credential": credential,
+        "revoked_at": None,
+    }
+    held = Qualification.objects.select_for_update(of=("self",)).filter(**standing).first()
     now = instant(at)
     if expires_at is not None and expires_at <= now:
         raise QualificationExpiryPassed
-    standing_changed(worker.pk)
-    standing = {"worker": worker, "domain": domain, "organisation": organisation, "revoked_at": None}
-    held = Qualification.objects.filter(**standing).first()
     if held is not None:
         if _suffices(held, level=level, source=source, expires_at=expires_at, now=now):
             return held
@@ -92,11 +104,16 @@ def grant_qualification(
 def revoke_qualification(
     qualification: Qualification, *, reason: str, actor: str, at: datetime | None = None
 ) -> Qualification:
-    """Take a qualification away; no claim is given on it any more. Raises AlreadyRevoked, RevocationNeedsReason."""
+    """Take a qualification away; no claim is given on it any more.
+
+    Leases that are out are no business of this floor: ``tasks.revoking`` ends them, and calls this.
+    Raises AlreadyRevoked, RevocationNeedsReason.
+    """
     if not reason.strip():
         raise RevocationNeedsReason
     with acting(actor):
         standing_changed(qualification.worker_id)
+        Qualification.objects.select_for_update(of=("self",)).filter(pk=qualification.pk).first()
         _end(qualification, reason=reason, at=instant(at))
     return qualification
 

@@ -175,7 +175,11 @@ class Attempt(models.Model):
 
 
 class Qualification(models.Model):
-    """A worker's standing in a domain. Never edited: a change revokes the old row and grants a new one."""
+    """A worker's standing in a domain. Never edited: a change revokes the old row and grants a new one.
+
+    What rests on a credential is a row beside the others, one for each credential, so that taking the credential away
+    takes its row and no other; the highest level that stands is the one that counts.
+    """
 
     class Source(models.TextChoices):
         ADMIN = "admin"
@@ -203,7 +207,7 @@ class Qualification(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["worker", "domain", "organisation"],
+                fields=["worker", "domain", "organisation", "credential"],
                 condition=Q(revoked_at__isnull=True),
                 name="one_standing_a_domain",
                 nulls_distinct=False,

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import BooleanField, Count, ExpressionWrapper, Max, Q, Sum
 from numpy.typing import NDArray
 
 from accounts.queries import moment
 from qualification.inference.beta import accuracy_after
-from qualification.models import Attempt, GoldItem, Observation, Qualification, ScopeFit, SkillFit
+from qualification.models import Attempt, CredentialRule, GoldItem, Observation, Qualification, ScopeFit, SkillFit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,20 @@ class Question:
     payload: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A qualification that rests on a credential; ``stands`` until it is revoked or expires."""
+
+    qualification_id: int
+    domain_id: int
+    domain: str
+    level: int
+    granted_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    stands: bool
+
+
 def standings(worker_id: int, *, organisation_id: int | None = None, at: datetime | None = None) -> dict[int, int]:
     """The worker's level in each domain where they hold one now.
 
@@ -61,6 +75,31 @@ def standings(worker_id: int, *, organisation_id: int | None = None, at: datetim
         .order_by("domain_id")
     )
     return dict(rows)
+
+
+def rules_for(type_id: int, jurisdiction: str) -> list[CredentialRule]:
+    """The rules that a credential of this type and jurisdiction falls under, with their domains, by path.
+
+    A rule for a country takes in its parts: one for ``US`` counts for ``US-CA`` too.
+    """
+    country = jurisdiction.partition("-")[0]
+    named = Q(jurisdictions=[]) | Q(jurisdictions__overlap=[jurisdiction, country])
+    return list(
+        CredentialRule.objects.filter(named, type_id=type_id).select_related("domain").order_by("domain__path", "pk")
+    )
+
+
+def opened_by(type_id: int, jurisdiction: str) -> list[tuple[str, int]]:
+    """What a verified credential of this type and jurisdiction opens: path of the domain and level, by path."""
+    return [(rule.domain.path, rule.level) for rule in rules_for(type_id, jurisdiction)]
+
+
+def rests_on(credential_id: int, *, at: datetime | None = None) -> list[Opened]:
+    """Every qualification that was ever granted on this credential, by path and time."""
+    stands = Q(revoked_at__isnull=True) & (Q(expires_at__isnull=True) | Q(expires_at__gt=moment(at)))
+    rows = Qualification.objects.filter(credential_id=credential_id).order_by("domain__path", "pk")
+    names = ("pk", "domain_id", "domain__path", "level", "granted_at", "expires_at", "revoked_at", "stands")
+    return [Opened(*row) for row in rows.annotate(stands=ExpressionWrapper(stands, BooleanField())).values_list(*names)]
 
 
 def accuracy(worker_id: int) -> list[MeasuredAccuracy]:

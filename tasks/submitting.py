@@ -35,6 +35,10 @@ class LeaseExpired(Refusal):
     """Your time on this task ran out, and it went back to the queue."""
 
 
+class LeaseTakenBack(LeaseExpired):
+    """This task was taken back, because something that it asks for was revoked."""
+
+
 class AlreadyAnswered(Refusal):
     """You have already given another answer to this assignment."""
 
@@ -73,6 +77,7 @@ class Opened(NamedTuple):
     assignment_id: int
     state: str
     lease_ended: bool
+    reason: str
     task_id: int
     job_id: int
     schema_id: int
@@ -165,6 +170,8 @@ def _judge(submission: Submission, row: Opened | None) -> Written | None:
         if row.said is not None and msgspec.json.decode(row.said) == label:
             return None
         raise AlreadyAnswered
+    if row.state == "expired" and row.reason:
+        raise LeaseTakenBack(f"{LeaseTakenBack.sentence()} The reason: {row.reason}", reason=row.reason)
     if row.state != "leased" or row.lease_ended:
         raise LeaseExpired
     seconds = submission.seconds

@@ -30,6 +30,14 @@ class Migration(migrations.Migration):
             name='credential',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.credential'),
         ),
+        migrations.RemoveConstraint(
+            model_name='qualification',
+            name='one_standing_a_domain',
+        ),
+        migrations.AddConstraint(
+            model_name='qualification',
+            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('worker', 'domain', 'organisation', 'credential'), name='one_standing_a_domain', nulls_distinct=False),
+        ),
         migrations.AlterField(
             model_name='qualification',
             name='granted_by',

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='AnswerFlag',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('credential_revoked', 'Credential Revoked')], max_length=24)),
+                ('kind', models.CharField(choices=[('credential_revoked', 'Credential Revoked'), ('qualification_revoked', 'Qualification Revoked')], max_length=24)),
                 ('credential_id', models.BigIntegerField(null=True)),
                 ('note', models.CharField(blank=True, default='', max_length=1000)),
                 ('flagged_at', models.DateTimeField()),
@@ -26,7 +26,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['job', 'id'], name='flags_of_job')],
-                'constraints': [models.UniqueConstraint(fields=('assignment', 'kind', 'credential_id'), name='a_doubt_is_raised_once'), models.CheckConstraint(condition=models.Q(('kind__in', ['credential_revoked'])), name='flag_kind_is_known')],
+                'constraints': [models.UniqueConstraint(fields=('assignment', 'kind', 'credential_id'), name='a_doubt_is_raised_once', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('kind__in', ['credential_revoked', 'qualification_revoked'])), name='flag_kind_is_known')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='assignment',
+            index=models.Index(condition=models.Q(('state', 'expired'), models.Q(('reason', ''), _negated=True)), fields=['worker', 'ended_at'], name='leases_taken_back'),
         ),
     ]

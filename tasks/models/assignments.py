@@ -1,7 +1,8 @@
 """Assignments and answers.
 
 Assignment: ``leased -> submitted -> accepted | set_aside | rejected``; ``accepted`` and ``set_aside`` are paid and
-become ``settled``. A lease that ends without an answer is ``returned`` (given back) or ``expired``.
+become ``settled``. A lease that ends without an answer is ``returned`` (given back) or ``expired``; one that was taken
+back because what it rested on was revoked is ``expired`` with a ``reason``.
 Each lease is a row of its own, so the row's id is its fencing token: a late submit finds its row expired.
 """
 
@@ -109,6 +110,9 @@ class Assignment(models.Model):
                 name="gold_to_grade",
             ),
             models.Index(fields=["worker", "job", "id"], name="assignments_of_worker"),
+            models.Index(
+                fields=["worker", "ended_at"], condition=Q(state="expired") & ~Q(reason=""), name="leases_taken_back"
+            ),
         ]
 
     def __str__(self) -> str:

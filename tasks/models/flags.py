@@ -10,10 +10,14 @@ from tasks.models.links import Link
 
 
 class AnswerFlag(models.Model):
-    """A doubt about one answer: its worker's credential was revoked afterwards."""
+    """A doubt about one answer: what its worker held when it was given was revoked afterwards.
+
+    ``note`` is the reason of the revocation, for staff: it may tell of a credential, and requesters see none.
+    """
 
     class Kind(models.TextChoices):
         CREDENTIAL_REVOKED = "credential_revoked"
+        QUALIFICATION_REVOKED = "qualification_revoked"
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="flags")
     job = Link("tasks.Job")
@@ -25,8 +29,12 @@ class AnswerFlag(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["assignment", "kind", "credential_id"], name="a_doubt_is_raised_once"),
-            models.CheckConstraint(condition=Q(kind__in=["credential_revoked"]), name="flag_kind_is_known"),
+            models.UniqueConstraint(
+                fields=["assignment", "kind", "credential_id"], name="a_doubt_is_raised_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["credential_revoked", "qualification_revoked"]), name="flag_kind_is_known"
+            ),
         ]
         indexes = [models.Index(fields=["job", "id"], name="flags_of_job")]
 

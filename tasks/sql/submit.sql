@@ -3,10 +3,12 @@
 --
 -- Tables of lower floors read here: qualification_skillfit, qualification_scopefit (and, through claimant, those of claim.sql).
 
+DROP FUNCTION IF EXISTS submit_open(bigint, bigint, bigint[], timestamptz);
+
 -- Lock the tasks of these assignments, in id order, and tell what is known of each. Assignments of other workers are
 -- left out, as if they did not exist.
 CREATE OR REPLACE FUNCTION submit_open(_worker_id bigint, _key_id bigint, _ids bigint[], _now timestamptz)
-RETURNS TABLE (refusal text, at timestamptz, assignment_id bigint, state text, lease_ended boolean, task_id bigint,
+RETURNS TABLE (refusal text, at timestamptz, assignment_id bigint, state text, lease_ended boolean, reason text, task_id bigint,
                job_id bigint, schema_id bigint, engine text, review_seconds int, evidence real[], answers int,
                confusion float8[], prior float8[], said jsonb)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
@@ -22,7 +24,7 @@ BEGIN
     SELECT a.task_id FROM tasks_assignment a WHERE a.id = ANY (_ids) AND a.worker_id = _worker_id)
     ORDER BY t.id FOR UPDATE;
   RETURN QUERY
-    SELECT NULL, moment, a.id, a.state::text, a.lease_ends_at <= moment, a.task_id, a.job_id, a.schema_id, p.engine::text,
+    SELECT NULL, moment, a.id, a.state::text, a.lease_ends_at <= moment, a.reason::text, a.task_id, a.job_id, a.schema_id, p.engine::text,
            j.review_window_seconds, c.evidence, coalesce(c.answers, 0)::int, f.confusion, s.prior,
            (SELECT n.label FROM tasks_answer n WHERE n.assignment_id = a.id AND a.state <> 'leased')
     FROM tasks_assignment a
