@@ -21,6 +21,7 @@ from qualification.queries import canonical
 from tasks import claiming, importing, publishing, submitting
 from tasks.formats.rows import TaskRow
 from tasks.models import Assignment, Job, Task
+from tests import canaries
 
 UNIT = 1_000_000
 """One dollar in micros."""
@@ -87,7 +88,7 @@ def gold_items(count: int, *, difficulties: Sequence[int] = (2,)) -> list[gold.N
             accepted=[{"label": DOG if place % 2 else CAT, "weight": 1.0}],
             class_index=place % 2,
             difficulty=difficulties[place % len(difficulties)],
-            explanation="See the ears.",
+            explanation=f"See the ears, {canaries.GOLD}.",
         )
         for place in range(count)
     ]

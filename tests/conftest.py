@@ -8,17 +8,25 @@
 ``committed_server``         the site, served by a thread, on a database of the test's own
 """
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from django.core import mail
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests import canaries
 from tests.databases import TestServer, connect_as
 
 SERVER = TestServer()
+
+
+def pytest_configure() -> None:
+    """Listen to every log line of the run."""
+    logging.getLogger().addHandler(canaries.WATCH)
 
 
 def pytest_unconfigure() -> None:
@@ -36,6 +44,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail("Use the fixture committed_db or committed_server; tables are never flushed here.", pytrace=False)
     if marker is not None and "committed_db" in names:
         pytest.fail("A test has either the mark django_db (rolled back) or the fixture committed_db.", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_private_gets_out() -> Iterator[None]:
+    """No test may log or mail what belongs to another tenant, what gold tells, what names a person, or a secret."""
+    yield
+    hits = canaries.WATCH.take() + canaries.in_mails(getattr(mail, "outbox", []))
+    assert not hits, "\n".join(hits)
 
 
 @pytest.fixture(scope="session")

@@ -33,5 +33,5 @@ os.environ |= {
     "PUBLIC_ID_KEY": secrets.token_urlsafe(48),
     "PII_KEY": secrets.token_urlsafe(48),
     "PASSWORD_HASHERS": "django.contrib.auth.hashers.MD5PasswordHasher",
-    "LOG_LEVEL": "WARNING",
+    "LOG_LEVEL": "INFO",
 }
