@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
+from accounts.queries import moment
 from tasks.labels.registry import KINDS
-from tasks.models import LabelSchema
+from tasks.models import AnswerFlag, Assignment, LabelSchema
 
 MINUTES_SHOWN = 30
 
@@ -118,6 +121,42 @@ def _label_schema(_database: str, schema_id: int) -> Schema:
     row = LabelSchema.objects.get(pk=schema_id)
     classes = KINDS[row.kind].classes(row.definition) or []
     return Schema(row.pk, row.job_id, row.version, row.kind, row.definition, tuple(classes))
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A doubt that stands about one answer of a job, as its requester may know it: what, not why."""
+
+    assignment_id: int
+    kind: str
+    flagged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A lease that was taken back from its worker, and the reason, which is for them to read."""
+
+    assignment_id: int
+    job_id: int
+    job: str
+    reason: str
+    ended_at: datetime
+
+
+def flags_of(job_id: int) -> list[Flagged]:
+    """The doubts about answers of a job that stand, as they were raised."""
+    rows = AnswerFlag.objects.filter(job_id=job_id, cleared_at__isnull=True).order_by("pk")
+    return [Flagged(*row) for row in rows.values_list("assignment_id", "kind", "flagged_at")]
+
+
+def ended_lately(worker_id: int, *, hours: int = 24, at: datetime | None = None) -> list[Ended]:
+    """The leases taken back from a worker within the last ``hours``, the last first; ten at most."""
+    taken_back = Q(worker_id=worker_id, state=Assignment.State.EXPIRED) & ~Q(reason="")
+    rows = Assignment.objects.filter(
+        taken_back, ended_at__gt=moment(at) - timedelta(hours=hours), ended_at__lte=moment(at)
+    )
+    names = ("pk", "job_id", "job__name", "reason", "ended_at")
+    return [Ended(*row) for row in rows.order_by("-ended_at", "-pk").values_list(*names)[:10]]
 
 
 def scope_of(job_id: int) -> str:

@@ -167,6 +167,7 @@ class _Said(NamedTuple):
     schema: int
     guidelines: int
     paid_micros: int
+    flags: str | None
 
 
 class _Shape:
@@ -182,7 +183,7 @@ class _Shape:
         self._label = lru_cache(maxsize=4_096)(json.loads)
         self._schema_version = lru_cache(maxsize=None)(lambda schema_id: queries.label_schema(schema_id).version)
         self._guidelines_version = lru_cache(maxsize=None)(lambda pk: Guidelines.objects.get(pk=pk).version)
-        self._alike: dict[tuple[int, str, str, int, int], ReleasedAnswer] = {}
+        self._alike: dict[tuple[int, str, str, int, int, str | None], ReleasedAnswer] = {}
 
     def task(self, public_id: str, row: Sequence[Any]) -> tuple[ReleasedTask, ReleasedTask]:
         """The task, and the same without payload and beliefs, for the manifest.
@@ -209,7 +210,7 @@ class _Shape:
             answers=[self._answer(one) for one in said],
         )
         alike = [
-            self._alike.setdefault((one.worker, one.label, one.purpose, one.schema, one.guidelines), answer)
+            self._alike.setdefault((one.worker, one.label, one.purpose, one.schema, one.guidelines, one.flags), answer)
             for one, answer in zip(said, task.answers, strict=True)
         ]
         return task, replace(task, payload={}, distribution=None, external_ref=None, stratum="", answers=alike)
@@ -224,6 +225,7 @@ class _Shape:
             schema_version=self._schema_version(said.schema),
             guidelines_version=self._guidelines_version(said.guidelines),
             paid=self._amount(said.paid_micros),
+            flags=tuple(said.flags.split(",")) if said.flags else (),
         )
 
 
@@ -310,7 +312,7 @@ def _manifest(release: Release, job: Job, draft: _Draft, files: Sequence[FileFac
 _JUDGED = """
 SELECT t.id, t.external_ref, t.stratum, t.state, t.contested_reason, p.content::text, c.label::text, c.posterior,
        c.confidence, c.calibrated,
-       a.workers, a.labels, a.times, a.purposes, a.states, a.schemas, a.guidelines, a.paid
+       a.workers, a.labels, a.times, a.purposes, a.states, a.schemas, a.guidelines, a.paid, a.flags
   FROM tasks_task t
   JOIN tasks_payload p ON p.task_id = t.id
   LEFT JOIN tasks_consensus c ON c.task_id = t.id
@@ -320,7 +322,9 @@ SELECT t.id, t.external_ref, t.stratum, t.state, t.contested_reason, p.content::
            -- A settled answer no longer says by itself whether it was used.
            array_agg(CASE WHEN s.state = 'settled' AND NOT s.used THEN 'set_aside' ELSE s.state::text END) AS states,
            array_agg(n.schema_id) AS schemas, array_agg(n.guidelines_id) AS guidelines,
-           array_agg(CASE WHEN s.state = 'settled' THEN s.price_micros ELSE 0 END) AS paid
+           array_agg(CASE WHEN s.state = 'settled' THEN s.price_micros ELSE 0 END) AS paid,
+           array_agg((SELECT string_agg(DISTINCT f.kind, ',' ORDER BY f.kind) FROM tasks_answerflag f
+                       WHERE f.assignment_id = s.id AND f.cleared_at IS NULL)) AS flags
       FROM tasks_answer n JOIN tasks_assignment s ON s.id = n.assignment_id
      WHERE n.job_id = t.job_id AND n.task_id = t.id AND t.state IN ('resolved', 'contested')) a ON true
  WHERE t.job_id = %(job)s AND t.gold_item_id IS NULL

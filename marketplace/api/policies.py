@@ -17,21 +17,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts import audit
-from accounts.models import (
-    ApiKey,
-    AuditRow,
-    Credential,
-    CredentialType,
-    Evidence,
-    Membership,
-    Organisation,
-    PlatformRole,
-    User,
-    Worker,
-)
-from marketplace.api.refusals import NotAllowed, NotAWorker, NotFound
-from qualification.models import Attempt, CredentialRule, Domain, Exam, GoldItem, GoldSet, Qualification
-from tasks.models import Answer, Assignment, Batch, Guidelines, Job, LabelSchema, Release, Task
+from accounts.models import ApiKey, AuditRow, Membership, Organisation, PlatformRole, User, Worker
+from marketplace.api.refusals import NotAllowed, NotAWorker, NotFound, SecondFactorNeeded
+from qualification.models import Attempt, Domain, Exam, GoldItem, GoldSet, Qualification
+from tasks.models import Answer, AnswerFlag, Assignment, Batch, Guidelines, Job, LabelSchema, Release, Task
 
 PLATFORM_FEE_BP = 1_000
 """The platform's fee on new jobs: a tenth of the price."""
@@ -55,21 +44,28 @@ RIGHTS_OF_SCOPE: Mapping[str, frozenset[str]] = MappingProxyType(
     | {"jobs:write": frozenset({"jobs:write", "jobs:read", "review"})}
 )
 GRANTING_ROLES = frozenset({PlatformRole.Role.ADMIN.value, PlatformRole.Role.VERIFIER.value})
-VERIFYING_ROLES = GRANTING_ROLES
 DEPOSITING_ROLES = frozenset({PlatformRole.Role.ADMIN.value, PlatformRole.Role.TREASURER.value})
 BUILDING_ROLES = frozenset({PlatformRole.Role.ADMIN.value})
 AUDITING_ROLES = frozenset({PlatformRole.Role.ADMIN.value})
+RIGHTS_WITH_SECOND_FACTOR = frozenset({"members", "money:write", "audit"})
+"""Withheld from a session that has shown no second factor, as is every platform role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever asks. ``rights`` by organisation; ``worker_id`` is the worker they act for; nobody: all empty."""
+    """Whoever asks. ``rights`` by organisation; ``worker_id`` is the worker they act for; nobody: all empty.
+
+    What is *withheld* is theirs, but waits for a second factor: they are refused as if it were not theirs, and told why.
+    """
 
     user_id: int | None = None
     key_id: int | None = None
     worker_id: int | None = None
     rights: Mapping[int, frozenset[str]] = field(default_factory=dict)
     platform: frozenset[str] = frozenset()
+    assured: bool = False
+    withheld: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    withheld_platform: frozenset[str] = frozenset()
 
     @property
     def is_authenticated(self) -> bool:
@@ -93,18 +89,26 @@ class Principal:
             yield
 
     def need(self, right: str, organisation_id: int | None) -> None:
-        """Refuse unless they hold this right for the organisation. Raises NotFound for strangers, else NotAllowed."""
+        """Refuse unless they hold this right for the organisation.
+
+        Raises NotFound for strangers, SecondFactorNeeded where it is withheld, else NotAllowed.
+        """
         if organisation_id is None or organisation_id not in self.rights:
             raise NotFound
+        if right in self.withheld.get(organisation_id, ()):
+            raise SecondFactorNeeded
         if right not in self.rights[organisation_id]:
             raise NotAllowed(f"This needs the right {right}.", right=right)
 
     def need_platform(self, roles: frozenset[str], *, of: int | None = None) -> None:
         """Refuse unless they hold one of these platform roles.
 
-        Raises NotAllowed; NotFound where it is about an organisation (``of``) that is not theirs.
+        Raises NotAllowed, SecondFactorNeeded where the role is withheld; NotFound where it is about an organisation
+        (``of``) that is not theirs.
         """
         if not roles & self.platform:
+            if roles & self.withheld_platform:
+                raise SecondFactorNeeded
             if of is not None and of not in self.rights:
                 raise NotFound
             raise NotAllowed(f"This needs the platform role {' or '.join(sorted(roles))}.")
@@ -129,15 +133,28 @@ class Principal:
 NOBODY = Principal()
 
 
-def of_user(user: User) -> Principal:
-    """The principal of somebody signed in."""
-    roles = Membership.objects.filter(user=user).values_list("organisation_id", "role")
+def of_user(user: User, *, assured: bool) -> Principal:
+    """The principal of somebody signed in; ``assured``: their session has shown a second factor."""
+    memberships = Membership.objects.filter(user=user).values_list("organisation_id", "role")
+    rights = {organisation_id: RIGHTS_OF_ROLE[role] for organisation_id, role in memberships}
+    platform = frozenset(PlatformRole.objects.filter(user=user).values_list("role", flat=True))
+    nothing: frozenset[str] = frozenset()
     return Principal(
         user_id=user.pk,
         worker_id=Worker.objects.filter(user=user).values_list("pk", flat=True).first(),
-        rights={organisation_id: RIGHTS_OF_ROLE[role] for organisation_id, role in roles},
-        platform=frozenset(PlatformRole.objects.filter(user=user).values_list("role", flat=True)),
+        rights=rights if assured else {key: held - RIGHTS_WITH_SECOND_FACTOR for key, held in rights.items()},
+        platform=platform if assured else nothing,
+        assured=assured,
+        withheld={} if assured else {key: held & RIGHTS_WITH_SECOND_FACTOR for key, held in rights.items()},
+        withheld_platform=nothing if assured else platform,
     )
+
+
+def need_second_factor(principal: Principal) -> None:
+    """Refuse unless a person asks whose session has shown a second factor. Raises SecondFactorNeeded; NotAllowed for keys."""
+    principal.need_user()
+    if not principal.assured:
+        raise SecondFactorNeeded
 
 
 def of_key(key: ApiKey) -> Principal:
@@ -232,7 +249,14 @@ def answers_of(principal: Principal) -> QuerySet[Answer]:
 
 def answers_to(task: Task) -> QuerySet[Answer]:
     """The answers to a task that they have been let see."""
-    return Answer.objects.filter(job=task.job_id, task=task).select_related("assignment").order_by("pk")
+    answers = Answer.objects.filter(job=task.job_id, task=task).select_related("assignment").order_by("pk")
+    return answers.prefetch_related("assignment__flags")
+
+
+def flags_on(answer: Answer) -> list[AnswerFlag]:
+    """The doubts that stand about an answer from ``answers_to``: requesters learn their kinds and times, not why."""
+    flags = sorted(answer.assignment.flags.all(), key=lambda flag: flag.pk)
+    return [flag for flag in flags if flag.cleared_at is None]
 
 
 def releases_of(principal: Principal) -> QuerySet[Release]:
@@ -296,39 +320,6 @@ def qualifications_of(principal: Principal) -> QuerySet[Qualification]:
     if GRANTING_ROLES & principal.platform:
         return found
     return found.filter(worker_id=principal.worker_id) if principal.worker_id is not None else found.none()
-
-
-def credential_types() -> QuerySet[CredentialType]:
-    """What can be proved here at present."""
-    return CredentialType.objects.filter(active=True)
-
-
-def rules_of(type_ids: Iterable[int]) -> QuerySet[CredentialRule]:
-    """What verified credentials of these types open."""
-    return CredentialRule.objects.filter(type_id__in=list(type_ids)).select_related("domain").order_by("domain__path")
-
-
-def own_credentials_of(principal: Principal) -> QuerySet[Credential]:
-    """The worker's own credentials. Raises NotAllowed for keys, which prove nothing, and NotAWorker."""
-    principal.need_user()
-    return Credential.objects.filter(worker_id=principal.need_worker()).select_related("type", "worker")
-
-
-def credentials_of(principal: Principal) -> QuerySet[Credential]:
-    """The worker's own; everybody's, for who verifies them; none for keys."""
-    found = Credential.objects.select_related("type", "worker")
-    if VERIFYING_ROLES & principal.platform:
-        return found
-    if principal.user_id is None or principal.worker_id is None:
-        return found.none()
-    return found.filter(worker_id=principal.worker_id)
-
-
-def evidence_of(principal: Principal) -> QuerySet[Evidence]:
-    """The documents of those credentials, as long as they are kept."""
-    return Evidence.objects.filter(
-        credential__in=credentials_of(principal).values("pk"), removed_at__isnull=True
-    ).select_related("credential", "credential__type", "credential__worker")
 
 
 def workers_of(principal: Principal) -> QuerySet[Worker]:

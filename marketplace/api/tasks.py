@@ -17,7 +17,7 @@ from marketplace.api.fields import Amount, Anything, Choice, Id, Out, Strict, Te
 from marketplace.api.jobs import job_for
 from marketplace.api.pagination import PageQuery, page, pages_of
 from marketplace.api.refusals import NotFound
-from tasks.models import Answer, Assignment, Consensus, Task
+from tasks.models import Answer, AnswerFlag, Assignment, Consensus, Task
 from tasks.reviewing import review_answer
 
 _VERDICTS = (Assignment.State.ACCEPTED.value, Assignment.State.SET_ASIDE.value, Assignment.State.REJECTED.value)
@@ -54,6 +54,13 @@ class ConsensusOut(Out):
     answers = serializers.IntegerField()
 
 
+class FlagOut(Out):
+    """A doubt about an answer. It is for whoever reviews and releases, and no reason by itself not to pay."""
+
+    kind = serializers.ChoiceField(AnswerFlag.Kind.choices)
+    flagged_at = serializers.DateTimeField()
+
+
 class AnswerOut(Out):
     """One answer, under the worker's pseudonym."""
 
@@ -64,6 +71,7 @@ class AnswerOut(Out):
     reason = serializers.CharField()
     seconds = serializers.FloatField(allow_null=True)
     submitted_at = serializers.DateTimeField()
+    flags = FlagOut(many=True, help_text="What its worker held for it and was revoked afterwards.")
 
 
 class TaskWholeOut(TaskOut):
@@ -193,6 +201,7 @@ def _answer_facts(answer: Answer, organisation: Organisation) -> dict[str, Any]:
         "reason": answer.assignment.reason,
         "seconds": answer.seconds,
         "submitted_at": answer.submitted_at,
+        "flags": policies.flags_on(answer),
     }
 
 

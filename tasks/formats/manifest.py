@@ -55,9 +55,11 @@ def manifest(
     ``name`` and ``version`` are the release's, ``created_at`` when it was sealed.  ``classes`` are the names in class
     order, None for kinds without classes, which have no agreement either.  Agreement is over answers with purpose
     "label": alpha (Krippendorff, nominal) and the mean share of agreeing pairs a task, null where not measurable.
+    ``counts.flags`` says how many answers are flagged, by kind; it is left out where none is.
     """
     tasks = list(rows)
     answers = [answer for task in tasks for answer in task.answers]
+    flags = _counted(flag for answer in answers for flag in answer.flags)
     about: dict[str, Json] = {
         "format": FORMAT_VERSION,
         "generator": {"name": GENERATOR, "version": generator_version},
@@ -75,6 +77,7 @@ def manifest(
             "answers": len(answers),
             "purposes": _counted(answer.purpose for answer in answers),
             "workers": len({answer.worker for answer in answers}),
+            **({"flags": flags} if flags else {}),
         },
         "agreement": None if classes is None else _agreement(tasks),
         "files": {file.name: {"sha256": file.sha256, "size": file.size} for file in files},

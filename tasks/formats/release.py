@@ -1,6 +1,7 @@
 """Writing a release: the same rows give the same bytes, in whatever order they come.
 
-JSON lines hold everything and can be read back; the two CSV files (tasks, answers) are for spreadsheets.
+JSON lines hold everything and can be read back; the two CSV files (tasks, answers) are for spreadsheets. Which answers
+are flagged stands in the JSON lines, and how many in the manifest.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class ReleasedAnswer:
 
     ``worker`` is the pseudonym; ``state`` says whether it was used (accepted, settled, set_aside, ...); ``paid`` is a
     decimal string in the release's currency, "" where nothing is paid; ``submitted_at`` must be aware.
+    ``flags`` are the doubts that stood when it was sealed, such as credential_revoked.
     """
 
     worker: str
@@ -62,6 +64,7 @@ class ReleasedAnswer:
     schema_version: int
     guidelines_version: int
     paid: str
+    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def _in_time(answers: Iterable[ReleasedAnswer]) -> list[ReleasedAnswer]:
 def _place(answer: ReleasedAnswer) -> tuple[str | int, ...]:
     """Where an answer stands among those of its task: by time, and by everything else that is written of it."""
     versions = (answer.schema_version, answer.guidelines_version)
-    rest = (answer.purpose, answer.state, *versions, answer.paid, label_text(answer.label))
+    rest = (answer.purpose, answer.state, *versions, answer.paid, label_text(answer.label), *sorted(answer.flags))
     return (written_time(answer.submitted_at), answer.worker, *rest)
 
 
@@ -166,7 +169,7 @@ def _distribution(row: ReleasedTask) -> Json:
 
 
 def _answer(answer: ReleasedAnswer) -> dict[str, Json]:
-    return {
+    record: dict[str, Json] = {
         "worker": answer.worker,
         "label": answer.label,
         "submitted_at": written_time(answer.submitted_at),
@@ -176,11 +179,19 @@ def _answer(answer: ReleasedAnswer) -> dict[str, Json]:
         "guidelines_version": answer.guidelines_version,
         "paid": answer.paid,
     }
+    # Only where there are any, so that answers nobody doubts keep the bytes they always had.
+    return record | ({"flags": [*sorted(answer.flags)]} if answer.flags else {})
 
 
 def _row(record: Any) -> ReleasedTask:
     answers = tuple(
-        ReleasedAnswer(**{**answer, "submitted_at": datetime.fromisoformat(answer["submitted_at"])})
+        ReleasedAnswer(
+            **{
+                **answer,
+                "submitted_at": datetime.fromisoformat(answer["submitted_at"]),
+                "flags": tuple(answer.get("flags", ())),
+            }
+        )
         for answer in record["answers"]
     )
     return ReleasedTask(**{**record, "answers": answers})
