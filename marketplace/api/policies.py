@@ -13,13 +13,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts import audit
-from accounts.models import ApiKey, AuditRow, Membership, Organisation, PlatformRole, User, Worker
+from accounts.models import (
+    ApiKey,
+    AuditRow,
+    Credential,
+    CredentialType,
+    Evidence,
+    Invitation,
+    Membership,
+    Organisation,
+    PlatformRole,
+    User,
+    Worker,
+)
+from marketplace import clients
 from marketplace.api.refusals import NotAllowed, NotAWorker, NotFound, SecondFactorNeeded
-from qualification.models import Attempt, Domain, Exam, GoldItem, GoldSet, Qualification
+from marketplace.models import OrganisationClient
+from qualification.models import Attempt, CredentialRule, Domain, Exam, GoldItem, GoldSet, Qualification
 from tasks.models import Answer, AnswerFlag, Assignment, Batch, Guidelines, Job, LabelSchema, Release, Task
 
 PLATFORM_FEE_BP = 1_000
@@ -44,6 +59,7 @@ RIGHTS_OF_SCOPE: Mapping[str, frozenset[str]] = MappingProxyType(
     | {"jobs:write": frozenset({"jobs:write", "jobs:read", "review"})}
 )
 GRANTING_ROLES = frozenset({PlatformRole.Role.ADMIN.value, PlatformRole.Role.VERIFIER.value})
+VERIFYING_ROLES = GRANTING_ROLES
 DEPOSITING_ROLES = frozenset({PlatformRole.Role.ADMIN.value, PlatformRole.Role.TREASURER.value})
 BUILDING_ROLES = frozenset({PlatformRole.Role.ADMIN.value})
 AUDITING_ROLES = frozenset({PlatformRole.Role.ADMIN.value})
@@ -66,11 +82,12 @@ class Principal:
     assured: bool = False
     withheld: Mapping[int, frozenset[str]] = field(default_factory=dict)
     withheld_platform: frozenset[str] = frozenset()
+    client_id: int | None = None
 
     @property
     def is_authenticated(self) -> bool:
         """As REST framework asks it of a user."""
-        return self.user_id is not None or self.key_id is not None
+        return self.user_id is not None or self.key_id is not None or self.client_id is not None
 
     @property
     def is_active(self) -> bool:
@@ -80,6 +97,8 @@ class Principal:
     @property
     def actor(self) -> str:
         """How the audit, the ledger and the idempotency keys call them."""
+        if self.client_id is not None:
+            return f"client:{self.client_id}"
         return f"key:{self.key_id}" if self.key_id is not None else f"user:{self.user_id}"
 
     @contextlib.contextmanager
@@ -162,8 +181,16 @@ def of_key(key: ApiKey) -> Principal:
     if key.worker_id is not None:
         return Principal(key_id=key.pk, worker_id=key.worker_id if "work" in key.scopes else None)
     assert key.organisation_id is not None
-    rights = frozenset().union(*(RIGHTS_OF_SCOPE.get(scope, frozenset()) for scope in key.scopes))
-    return Principal(key_id=key.pk, rights={key.organisation_id: rights})
+    return Principal(key_id=key.pk, rights={key.organisation_id: _rights_of(key.scopes)})
+
+
+def of_client(shown: clients.Shown) -> Principal:
+    """The principal of an OAuth client: its organisation, within the scopes of the token that it showed."""
+    return Principal(client_id=shown.client_id, rights={shown.organisation_id: _rights_of(shown.scopes)})
+
+
+def _rights_of(scopes: Iterable[str]) -> frozenset[str]:
+    return frozenset().union(*(RIGHTS_OF_SCOPE.get(scope, frozenset()) for scope in scopes))
 
 
 def user_of(principal: Principal) -> User:
@@ -182,9 +209,10 @@ def organisation_for(principal: Principal, organisation_id: int, right: str) -> 
     return Organisation.objects.get(pk=organisation_id)
 
 
-def anybody_by(email: str) -> User | None:
-    """Whoever signs in with this address: to be let into an organisation."""
-    return User.objects.filter(email__iexact=email, is_active=True).first()
+def verified_addresses_of(principal: Principal) -> list[str]:
+    """The addresses that the user has proved to be theirs, in lower case. Raises NotAllowed for keys."""
+    proved = EmailAddress.objects.filter(user_id=principal.need_user(), verified=True)
+    return [address.lower() for address in proved.values_list("email", flat=True)]
 
 
 def any_organisation(principal: Principal, organisation_id: int) -> Organisation | None:
@@ -208,12 +236,23 @@ def members_of(principal: Principal) -> QuerySet[Membership]:
     return Membership.objects.filter(organisation_id__in=principal.rights).select_related("user")
 
 
+def invitations_of(principal: Principal) -> QuerySet[Invitation]:
+    """Invitations to organisations whose members they manage."""
+    return Invitation.objects.filter(organisation_id__in=principal.with_right("members"))
+
+
 def keys_of(principal: Principal) -> QuerySet[ApiKey]:
     """Keys of organisations whose members they manage, and of their own worker."""
     own = Q(organisation_id__in=principal.with_right("members"))
     if principal.worker_id is not None:
         own |= Q(worker_id=principal.worker_id)
     return ApiKey.objects.filter(own)
+
+
+def clients_of(principal: Principal) -> QuerySet[OrganisationClient]:
+    """OAuth clients of organisations whose members they manage."""
+    found = OrganisationClient.objects.filter(organisation_id__in=principal.with_right("members"))
+    return found.select_related("client")
 
 
 def jobs_of(principal: Principal) -> QuerySet[Job]:
@@ -320,6 +359,39 @@ def qualifications_of(principal: Principal) -> QuerySet[Qualification]:
     if GRANTING_ROLES & principal.platform:
         return found
     return found.filter(worker_id=principal.worker_id) if principal.worker_id is not None else found.none()
+
+
+def credential_types() -> QuerySet[CredentialType]:
+    """What can be proved here at present."""
+    return CredentialType.objects.filter(active=True)
+
+
+def rules_of(type_ids: Iterable[int]) -> QuerySet[CredentialRule]:
+    """What verified credentials of these types open."""
+    return CredentialRule.objects.filter(type_id__in=list(type_ids)).select_related("domain").order_by("domain__path")
+
+
+def own_credentials_of(principal: Principal) -> QuerySet[Credential]:
+    """The worker's own credentials. Raises NotAllowed for keys, which prove nothing, and NotAWorker."""
+    principal.need_user()
+    return Credential.objects.filter(worker_id=principal.need_worker()).select_related("type", "worker")
+
+
+def credentials_of(principal: Principal) -> QuerySet[Credential]:
+    """The worker's own; everybody's, for who verifies them; none for keys."""
+    found = Credential.objects.select_related("type", "worker")
+    if VERIFYING_ROLES & principal.platform:
+        return found
+    if principal.user_id is None or principal.worker_id is None:
+        return found.none()
+    return found.filter(worker_id=principal.worker_id)
+
+
+def evidence_of(principal: Principal) -> QuerySet[Evidence]:
+    """The documents of those credentials, as long as they are kept."""
+    return Evidence.objects.filter(
+        credential__in=credentials_of(principal).values("pk"), removed_at__isnull=True
+    ).select_related("credential", "credential__type", "credential__worker")
 
 
 def workers_of(principal: Principal) -> QuerySet[Worker]:
