@@ -39,17 +39,16 @@ class OrganisationOut(Out):
     created_at = serializers.DateTimeField()
 
 
-class MemberIn(Strict):
-    """Somebody to let in, by the address they sign in with."""
-
-    email = Text(most=254)
-    role = Choice(Membership.Role.choices)
-
-
 class RoleIn(Strict):
     """A role."""
 
     role = Choice(Membership.Role.choices)
+
+
+class HeirIn(Strict):
+    """The member who becomes an owner in your place."""
+
+    member = Id("mem")
 
 
 class MemberOut(Out):
@@ -131,19 +130,6 @@ class MembersView(Door):
         rows = policies.members_of(self.principal).filter(organisation=found)
         return Response(page(rows, self.asked, lambda some: MemberOut([_member(one) for one in some], many=True).data))
 
-    @extend_schema(**described("members_add", "organisations", body=MemberIn, out=MemberOut, status=201))
-    def post(self, request: Request, organisation: str) -> Response:
-        """Let somebody in who has an account here."""
-        found = organisation_for(self.principal, organisation, "members")
-        self.principal.need_user()
-        said = self.body(MemberIn)
-        user = policies.anybody_by(said["email"])
-        if user is None:
-            raise FieldsRefused(faults=[Fault("/email", "has no account here yet; ask them to sign up")])
-        with self.acting():
-            member = organising.add_member(found, user=user, role=said["role"])
-        return shaped(MemberOut, _member(member), status=201)
-
 
 class MemberView(Door):
     """One member."""
@@ -154,7 +140,9 @@ class MemberView(Door):
         found, membership = self._find(organisation, member)
         said = self.body(RoleIn)
         with self.acting():
-            changed = organising.change_role(found, user=membership.user, role=said["role"])
+            changed = organising.change_role(
+                found, user=membership.user, role=said["role"], given_by=policies.user_of(self.principal)
+            )
         return shaped(MemberOut, _member(changed))
 
     @extend_schema(**described("members_remove", "organisations", status=204))
@@ -169,11 +157,36 @@ class MemberView(Door):
     def _find(self, organisation: str, member: str) -> tuple[Organisation, Membership]:
         found = organisation_for(self.principal, organisation, "members")
         self.principal.need_user()
-        rows = policies.members_of(self.principal).filter(organisation=found, pk=ids.number("mem", member))
-        membership = rows.first()
-        if membership is None:
-            raise NotFound
-        return found, membership
+        return found, member_for(self.principal, found, ids.number("mem", member))
+
+
+class OwnershipView(Door):
+    """Who owns an organisation."""
+
+    @extend_schema(**described("ownership_transfer", "organisations", body=HeirIn, out=MemberOut))
+    def post(self, request: Request, organisation: str) -> Response:
+        """Make another member an owner in your place; you become a manager, and your keys for it stop working."""
+        found = organisation_for(self.principal, organisation, "members")
+        user = policies.user_of(self.principal)
+        said = self.body(HeirIn)
+        heir = member_for(self.principal, found, said["member"])
+        with self.acting():
+            changed = organising.transfer_ownership(found, owner=user, to=heir.user)
+        return shaped(MemberOut, _member(changed))
+
+
+class LeaveView(Door):
+    """Leaving an organisation."""
+
+    @extend_schema(**described("organisations_leave", "organisations", body=Nothing, status=204))
+    def post(self, request: Request, organisation: str) -> Response:
+        """End your own membership, and the organisation's keys that you made; the last owner stays."""
+        found = organisation_for(self.principal, organisation)
+        user = policies.user_of(self.principal)
+        self.body(Nothing)
+        with self.acting():
+            organising.leave_organisation(found, user=user)
+        return Response(status=204)
 
 
 class WalletView(Door):
@@ -221,6 +234,14 @@ def organisation_for(principal: policies.Principal, text: str, right: str | None
         raise NotFound
     if right is not None:
         principal.need(right, found.pk)
+    return found
+
+
+def member_for(principal: policies.Principal, organisation: Organisation, member_id: int) -> Membership:
+    """A member of an organisation whose members they may see. Raises NotFound."""
+    found = policies.members_of(principal).filter(organisation=organisation, pk=member_id).first()
+    if found is None:
+        raise NotFound
     return found
 
 

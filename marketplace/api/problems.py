@@ -14,14 +14,14 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 
-from accounts import keys, organising, people
+from accounts import blocking, consenting, inviting, keys, organising, people, profiling
 from accounts import refusals as shared
 from accounts.ledger import holding, posting
 from accounts.refusals import Fault, Refusal
 from marketplace.api import refusals
 from marketplace.api.reading import escaped
 from qualification import examining, gold, granting
-from tasks import claiming, closing, importing, publishing, releasing, reviewing, submitting
+from tasks import claiming, closing, importing, linking, publishing, releasing, reviewing, submitting
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     refusals.NotFound: Problem(404, "not-found", "There is no such thing here"),
     refusals.MethodNotAllowed: Problem(405, "method-not-allowed", "This method is not known here"),
     refusals.TooManyRequests: Problem(429, "too-many-requests", "Too many requests", 1),
+    refusals.MailNotSent: Problem(503, "mail-not-sent", "The mail could not be sent", 60),
     refusals.IdempotencyKeyMissing: Problem(400, "idempotency-key-missing", "An Idempotency-Key is needed"),
     refusals.IdempotencyKeyInvalid: Problem(400, "idempotency-key-invalid", "The Idempotency-Key cannot be used"),
     refusals.IdempotencyKeyBusy: Problem(409, "idempotency-key-busy", "The first request is still running", 1),
@@ -68,10 +69,29 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     people.AlreadyAWorker: Problem(409, "already-a-worker", "You are a worker already"),
     people.WorkerNotInState: Problem(409, "worker-not-in-state", "The worker's state does not allow this"),
     people.ReasonMissing: Problem(400, "reason-missing", "A reason is needed"),
+    profiling.ProfileRefused: Problem(400, "profile-refused", "The profile is not as it should be"),
+    profiling.PrivateFactsRefused: Problem(400, "private-facts-refused", "Some private facts are not as they should be"),
+    consenting.TermsRefused: Problem(400, "terms-refused", "This text cannot be published"),
+    consenting.TermsNotCurrent: Problem(409, "terms-not-current", "This text is not asked for any more"),
+    blocking.BlockNeedsReason: Problem(400, "block-needs-reason", "A block has a reason"),
+    blocking.BlockDaysOutOfRange: Problem(400, "block-days-out-of-range", "1 to 3,650 days"),
+    blocking.AlreadyBlocked: Problem(409, "already-blocked", "They are blocked already"),
+    blocking.BlockEnded: Problem(409, "block-ended", "The block has ended"),
     organising.AlreadyMember: Problem(409, "already-member", "They are a member already"),
     organising.NotAMember: Problem(404, "not-a-member", "They are no member"),
     organising.LastOwner: Problem(409, "last-owner", "The last owner stays"),
     organising.RoleUnknown: Problem(400, "role-unknown", "There is no such role"),
+    organising.NotAnOwner: Problem(403, "not-an-owner", "Owners only"),
+    organising.OwnRole: Problem(403, "own-role", "Nobody gives themself a role"),
+    organising.LastAdmin: Problem(409, "last-admin", "The last admin stays"),
+    inviting.InvitationRefused: Problem(400, "invitation-refused", "The invitation cannot be sent like this"),
+    inviting.NoSuchInvitation: Problem(404, "no-such-invitation", "This invitation cannot be used"),
+    inviting.InvitationEnded: Problem(409, "invitation-ended", "The invitation has ended"),
+    inviting.InviteeIsMember: Problem(409, "invitee-is-member", "They are a member already"),
+    inviting.InviterNotOwner: Problem(403, "inviter-not-owner", "Only owners invite"),
+    inviting.TooManyInvitations: Problem(429, "too-many-invitations", "Enough invitations for a day", 3600),
+    linking.CaseDecided: Problem(409, "case-decided", "This case was decided that way"),
+    linking.LinkNeedsReason: Problem(400, "link-needs-reason", "A reason is needed"),
     keys.KeyScopeUnknown: Problem(400, "key-scope-unknown", "A key of this kind has no such scope"),
     keys.KeyScopeMissing: Problem(400, "key-scope-missing", "A key needs a scope"),
     keys.KeyExpiryPassed: Problem(400, "key-expiry-passed", "The expiry has passed"),
@@ -127,6 +147,8 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     claiming.ModelNotAllowed: Problem(403, "model-not-allowed", "People only"),
     claiming.WorkerPaused: Problem(403, "worker-paused", "Your work is paused"),
     claiming.WorkerSuspended: Problem(403, "worker-suspended", "This worker is suspended"),
+    claiming.ConsentMissing: Problem(403, "consent-missing", "There is something to agree to first"),
+    claiming.Blocked: Problem(403, "blocked", "You are blocked here"),
     claiming.TooManyLeases: Problem(409, "too-many-leases", "You hold as many tasks as you may"),
     claiming.CountOutOfRange: Problem(400, "count-out-of-range", "Ask for 1 to 100"),
     submitting.NoSuchAssignment: Problem(404, "no-such-assignment", "You hold no such assignment"),

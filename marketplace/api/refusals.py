@@ -35,6 +35,10 @@ class NotAllowed(Refusal):
     """Your role or the scopes of your key do not allow this."""
 
 
+class SecondFactorNeeded(Refusal):
+    """This needs a second factor: set one up or sign in with it at /accounts/2fa/, then ask again."""
+
+
 class NotFound(Refusal):
     """There is no such thing here."""
 
@@ -45,6 +49,10 @@ class MethodNotAllowed(Refusal):
 
 class TooManyRequests(Refusal):
     """You are asking faster than is allowed; wait a little."""
+
+
+class MailNotSent(Refusal):
+    """The mail could not be sent, so nothing was done; try again in a while."""
 
 
 class IdempotencyKeyMissing(Refusal):
