@@ -10,6 +10,7 @@ from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.csp import CSP
 from django.utils.text import capfirst
@@ -18,6 +19,8 @@ from django.views.decorators.csp import csp_override
 from unfold.sites import UnfoldAdminSite
 
 from accounts.ledger.money import Money
+from accounts.models import User
+from marketplace.signon import assurance
 from marketplace.web.line import balance
 from tasks import queries
 
@@ -58,8 +61,14 @@ class Site(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no types
         inside: Callable[..., Any] = super().admin_view(view, cacheable)
         return csp_override(POLICY)(inside)
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Staff, in a session that has shown a second factor."""
+        return bool(super().has_permission(request)) and assurance.assured(request)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Signing in is the site's own business: limits, second factors and all."""
+        if isinstance(request.user, User) and request.user.is_staff and not assurance.assured(request):
+            return redirect(assurance.way_to_factor(request.user, request.GET.get("next", reverse("admin:index"))))
         response: HttpResponse = secure_admin_login(super().login)(request, extra_context)
         return response
 

@@ -1,4 +1,4 @@
-"""Who asks: a key in the Authorization header, or a browser's session.
+"""Who asks: a key or an OAuth client's access token in the Authorization header, or a browser's session.
 
 A key needs no CSRF token, a session does. A request that shows a key is judged by the key alone, even where a session
 comes along.
@@ -13,9 +13,11 @@ from rest_framework.request import Request
 
 from accounts import keys
 from accounts.models import User
+from marketplace import addresses, clients
 from marketplace.api import policies
 from marketplace.api.policies import Principal
 from marketplace.api.refusals import CsrfFailed, KeyNotKnown
+from marketplace.signon.assurance import assured
 
 CHALLENGE = 'Bearer realm="touchstone"'
 _SECRET_MAX = 100
@@ -32,18 +34,25 @@ def secret_in(request: HttpRequest) -> str | None:
     return str(secret)
 
 
+def principal_by(request: HttpRequest, secret: str) -> Principal:
+    """Whoever shows this key or access token. Raises KeyNotKnown, KeyFromElsewhere."""
+    key = keys.check_secret(secret, address=addresses.address_of(request))
+    if key is not None:
+        keys.mark_used(key)
+        return policies.of_key(key)
+    shown = clients.shown_by(secret)
+    if shown is None:
+        raise KeyNotKnown
+    return policies.of_client(shown)
+
+
 class KeyAuthentication(BaseAuthentication):
-    """By API key."""
+    """By API key, or by the access token of an OAuth client."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        """The key's principal, and the key; None where no key is shown."""
+        """The principal; None where no key is shown."""
         secret = secret_in(request._request)  # noqa: SLF001  Django's own request is what carries the headers
-        if secret is None:
-            return None
-        key = keys.check_secret(secret)
-        if key is None:
-            raise KeyNotKnown
-        return policies.of_key(key), key
+        return None if secret is None else (principal_by(request._request, secret), None)  # noqa: SLF001  likewise
 
     def authenticate_header(self, request: Request) -> str:
         """What a 401 asks for."""
@@ -68,7 +77,7 @@ def signed_in(request: HttpRequest) -> Principal | None:
     check.process_request(request)
     if check.process_view(request, _no_view, (), {}) is not None:
         raise CsrfFailed
-    return policies.of_user(user)
+    return policies.of_user(user, assured=assured(request))
 
 
 def _no_view(request: HttpRequest) -> HttpResponse:

@@ -23,6 +23,7 @@ from accounts.ledger import queries as books
 from accounts.ledger.money import Money
 from accounts.models import User
 from marketplace.api import ids, policies
+from marketplace.signon.assurance import assured
 from marketplace.web.drawing import Segment, Spark, bar, spark
 from tasks import queries
 from tasks.models import Job
@@ -185,8 +186,9 @@ class _Reader:
 def _reader(request: HttpRequest) -> _Reader:
     if not isinstance(request.user, User):
         return _Reader()
-    principal = policies.of_user(request.user)
-    everything = request.user.is_superuser
+    shown = assured(request)
+    principal = policies.of_user(request.user, assured=shown)
+    everything = request.user.is_superuser and shown
     return _Reader(
         jobs_of=frozenset(principal.with_right("jobs:read")),
         money_of=frozenset(principal.with_right("money:read")),

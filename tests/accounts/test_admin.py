@@ -14,6 +14,7 @@ from accounts import organising
 from accounts.models import ApiKey, AuditRow, Membership, Organisation, PlatformRole, User, Worker
 from accounts.queries import role_in, roles_of
 from tests import build
+from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ def fay(client: Client) -> User:
     """An admin, signed in with ``client``."""
     fay = build.a_user("Fay")
     organising.give_platform_role(fay, "admin")
-    client.force_login(fay)
+    sign_in(client, fay)
     return fay
 
 

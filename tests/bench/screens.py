@@ -30,6 +30,7 @@ from tasks.formats.rows import TaskRow
 from tasks.models import Job
 from tests import build
 from tests.browser import NARROW, WIDE, Browser, browsing, width
+from tests.sign_in import sign_in
 
 OUT = Path(os.environ.get("OUT", "out/screens"))
 TEXTS = (
@@ -154,8 +155,7 @@ def _answer_some(worker: Worker, job: Job, count: int, rng: random.Random) -> No
 
 def _session(user: User) -> str:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client.cookies["sessionid"].value
+    return sign_in(client, user)
 
 
 def _rows(payloads: Any) -> list[TaskRow]:

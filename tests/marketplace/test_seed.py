@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.queries import roles_of
 from marketplace.management.commands.seed import DOMAINS
 from qualification.models import Domain
+from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +51,7 @@ def test_the_embedded_stack_gets_an_administrator_whose_password_is_shown_once(
     password = told.rpartition("password ")[2].partition(" ")[0]
 
     assert client.login(email="admin@localhost", password=password)
+    sign_in(client, User.objects.get(email="admin@localhost"))
     assert client.get("/admin/").status_code == 200
     assert roles_of(User.objects.get(email="admin@localhost")) == {"admin"}
 

@@ -28,6 +28,7 @@ from qualification.models import (
 from qualification.observing import Seen, observe, save_fit
 from qualification.queries import standings
 from tests import build
+from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def fay(client: Client) -> User:
     """An admin, signed in with ``client``."""
     fay = build.a_user("Fay")
     organising.give_platform_role(fay, "admin")
-    client.force_login(fay)
+    sign_in(client, fay)
     return fay
 
 

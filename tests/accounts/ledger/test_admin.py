@@ -11,6 +11,7 @@ from accounts.ledger.admin import units
 from accounts.ledger.holding import capture_hold, place_hold
 from accounts.ledger.posting import post_many
 from tests.accounts.ledger.scenes import UNIT, WALLET, a_deposit, a_funding, a_payment
+from tests.sign_in import sign_in
 
 MODELS = [model.__name__.lower() for model in apps.get_app_config("ledger").get_models()]
 
@@ -21,7 +22,7 @@ def admin_page(db: None) -> Client:
     place_hold("open", WALLET, 5 * UNIT, actor="user:1")
     capture_hold(place_hold("ended", WALLET, 5 * UNIT, actor="user:1"), a_funding(5, revision=2))
     client = Client()
-    client.force_login(get_user_model().objects.create_superuser(email="ada@example.org", password="a long secret 42"))
+    sign_in(client, get_user_model().objects.create_superuser(email="ada@example.org", password="a long secret 42"))
     return client
 
 

@@ -9,19 +9,22 @@ from typing import Any
 from django.test import Client
 
 from accounts.models import ApiKey, User
+from tests.sign_in import sign_in
 
 _numbers = itertools.count(1)
 BASE = "/api/v1/"
 
 
 class Api:
-    """One caller. ``secret`` of a key, or a ``user`` who is signed in; neither: a stranger."""
+    """One caller. ``secret`` of a key, or a ``user`` who is signed in (with a second factor); neither: a stranger."""
 
-    def __init__(self, secret: str = "", *, user: User | None = None, csrf: bool = False) -> None:
+    def __init__(
+        self, secret: str = "", *, user: User | None = None, csrf: bool = False, second_factor: bool = True
+    ) -> None:
         self.client = Client(enforce_csrf_checks=csrf)
         self.headers: dict[str, str] = {"Authorization": f"Bearer {secret}"} if secret else {}
         if user is not None:
-            self.client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+            sign_in(self.client, user, second_factor=second_factor)
 
     def get(self, path: str, **query: str) -> Any:
         """The response to a GET."""

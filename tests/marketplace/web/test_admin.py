@@ -14,6 +14,7 @@ from accounts.models import User
 from marketplace import sweeps
 from tasks import claiming, models, submitting
 from tests import build
+from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +30,7 @@ def place(model: Any, page: str, *args: object) -> str:
 def fay(client: Client) -> User:
     """An administrator, signed in."""
     user = build.a_user("Fay", is_staff=True, is_superuser=True)
-    client.force_login(user)
+    sign_in(client, user)
     return user
 
 
@@ -125,7 +126,7 @@ def test_staff_who_may_only_look_may_not_act(client: Client, job: models.Job) ->
     looker.user_permissions.set(
         models.Job._meta.apps.get_model("auth", "Permission").objects.filter(codename="view_job")
     )
-    client.force_login(looker)
+    sign_in(client, looker)
 
     assert client.get(place(models.Job, "changelist")).status_code == 200
     client.post(place(models.Job, "changelist"), {"action": "pause", "_selected_action": [job.pk]})

@@ -17,6 +17,7 @@ from marketplace import sweeps
 from tasks import claiming, publishing, queries, submitting
 from tasks.models import Job
 from tests import build
+from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def _nothing_remembered() -> None:
 
 def seen(client: Client, user: User | None = None) -> str:
     if user is not None:
-        client.force_login(user)
+        sign_in(client, user)
     response = client.get("/")
     assert response.status_code == 200
     return response.content.decode()

@@ -1,0 +1,1 @@
+"""Signing on: what allauth is told of this site, and what a session has shown of who sits there."""
