@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts import statements
+from accounts import blocking, consenting, statements
+from accounts.models import Terms, Worker
 from accounts.refusals import KeyRevoked, NoSuchWorker, Refusal
+from tasks.models import Job
 
 COUNT_MAX = 100
 
@@ -48,6 +50,22 @@ class WorkerSuspended(Refusal):
     """This worker account is suspended."""
 
 
+class ConsentMissing(Refusal):
+    """Agree to the terms of this work first.
+
+    ``terms`` are the texts, for the door that shows them.
+    """
+
+    def __init__(self, terms: Sequence[Terms] = ()) -> None:
+        self.terms = tuple(terms)
+        names = "; ".join(map(_named, self.terms))
+        super().__init__(f"Read and agree first to: {names}." if names else "", missing=len(self.terms))
+
+
+class Blocked(Refusal):
+    """You are blocked from this work."""
+
+
 class TooManyLeases(Refusal):
     """You hold as many tasks as one worker may; answer or return some first."""
 
@@ -65,6 +83,9 @@ REFUSALS: dict[str, type[Refusal]] = {
     "model_not_allowed": ModelNotAllowed,
     "worker_paused": WorkerPaused,
     "worker_suspended": WorkerSuspended,
+    "worker_erased": NoSuchWorker,
+    "consent_missing": ConsentMissing,
+    "blocked": Blocked,
     "too_many_leases": TooManyLeases,
     "key_revoked": KeyRevoked,
     "no_such_worker": NoSuchWorker,
@@ -111,7 +132,7 @@ def claim_tasks(
     )
     refusal = found[0][0]
     if refusal is not None:
-        raise REFUSALS[refusal]
+        raise _told(refusal, worker_id, job_id, at)
     return [Lease(*row[1:]) for row in found]
 
 
@@ -137,3 +158,31 @@ def expire_leases(*, limit: int = 1_000, at: datetime | None = None) -> int:
         "SELECT expire_leases(%s::int, coalesce(%s::timestamptz, clock_timestamp()))", (limit, at)
     )
     return freed
+
+
+def _told(refusal: str, worker_id: int, job_id: int | None, at: datetime | None) -> Refusal:
+    """The refusal with what the worker may know of it; asked for only once a claim has been refused."""
+    if refusal not in {"consent_missing", "blocked", "worker_suspended"}:
+        return REFUSALS[refusal]()
+    worker = Worker.objects.get(pk=worker_id)
+    if refusal == "worker_suspended":
+        said = worker.state_reason
+        return WorkerSuspended(f"{WorkerSuspended.sentence()} The reason: {said}" if said else "", reason=said or None)
+    organisation_id = Job.objects.filter(pk=job_id).values_list("organisation_id", flat=True).first()
+    if refusal == "consent_missing":
+        return ConsentMissing(consenting.missing_of(worker, organisation_id))
+    block = blocking.holding(worker, organisation_id, at=at)
+    if block is None:  # it ended a moment ago
+        return Blocked()
+    until = "it is lifted" if block.ends_at is None else f"{block.ends_at:%Y-%m-%d %H:%M} UTC"
+    whose = "by the platform" if block.organisation is None else f"by {block.organisation.name}"
+    return Blocked(
+        f"You are blocked {whose} until {until}. The reason: {block.reason}",
+        reason=block.reason,
+        until=None if block.ends_at is None else block.ends_at.isoformat(),
+    )
+
+
+def _named(terms: Terms) -> str:
+    whose = "" if terms.organisation is None else f" of {terms.organisation.name}"
+    return f"{terms.title}{whose} (version {terms.version})"

@@ -70,7 +70,7 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     people.WorkerNotInState: Problem(409, "worker-not-in-state", "The worker's state does not allow this"),
     people.ReasonMissing: Problem(400, "reason-missing", "A reason is needed"),
     profiling.ProfileRefused: Problem(400, "profile-refused", "The profile is not as it should be"),
-    profiling.PrivateFactsRefused: Problem(400, "private-facts-refused", "Some private facts are not as they should be"),
+    profiling.PrivateFactsRefused: Problem(400, "private-facts-refused", "Private facts are not as they should be"),
     consenting.TermsRefused: Problem(400, "terms-refused", "This text cannot be published"),
     consenting.TermsNotCurrent: Problem(409, "terms-not-current", "This text is not asked for any more"),
     blocking.BlockNeedsReason: Problem(400, "block-needs-reason", "A block has a reason"),

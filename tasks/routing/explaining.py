@@ -36,6 +36,14 @@ GATES: Mapping[str, Gate] = MappingProxyType(
             "You have paused work.",
             "Resume work on your profile when you want to go on.",
         ),
+        "consent_missing": Gate(
+            "You have not agreed to the terms of this work.",
+            "Read what is asked for on your page of agreements, and agree to it there.",
+        ),
+        "blocked": Gate(
+            "You are kept from this work by a block.",
+            "Choose a job of another organisation, or wait; the block says why and until when.",
+        ),
         "model_not_allowed": Gate(
             "This job is for people only.",
             "Choose a job that allows models.",

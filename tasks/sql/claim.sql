@@ -1,7 +1,8 @@
 -- Claiming: one round trip decides who gets what (DESIGN section 8). Replaced in place by each migration that names it.
 --
 -- Tables of lower floors read here, and nowhere else in SQL of this floor:
---   accounts_worker, accounts_user, accounts_apikey, accounts_membership, qualification_qualification
+--   accounts_worker, accounts_user, accounts_apikey, accounts_membership, accounts_block, accounts_terms, accounts_consent,
+--   qualification_qualification
 --
 -- The outermost functions fix the shape of the plans below them (index walks and nested loops, planned once a session):
 -- a plan chosen while a table was still small would otherwise be kept, and scan it when it is large. "OFFSET 0" keeps
@@ -31,6 +32,30 @@ BEGIN
   RETURN gone;
 END $$;
 
+-- What keeps this worker from any work (_organisation null), or from work for one organisation (null: nothing does):
+-- a block of their person, or a text in force that they have not agreed to. A model agrees to nothing.
+-- One statement of index probes, since it is asked twice in each claim.
+CREATE OR REPLACE FUNCTION claim_bar(_worker accounts_worker, _organisation bigint, _at timestamptz) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+  IF _organisation IS NULL THEN
+    RETURN CASE
+      WHEN EXISTS (SELECT FROM accounts_block b WHERE b.person_id = _worker.person_id AND b.organisation_id IS NULL
+                   AND b.lifted_at IS NULL AND b.starts_at <= _at AND (b.ends_at IS NULL OR b.ends_at > _at)) THEN 'blocked'
+      WHEN _worker.kind = 'human' AND EXISTS (
+        SELECT FROM accounts_terms t WHERE t.organisation_id IS NULL AND t.current AND NOT EXISTS (
+          SELECT FROM accounts_consent c WHERE c.worker_id = _worker.id AND c.terms_id = t.id OFFSET 0)) THEN 'consent_missing'
+      END;
+  END IF;
+  RETURN CASE
+    WHEN EXISTS (SELECT FROM accounts_block b WHERE b.person_id = _worker.person_id AND b.organisation_id = _organisation
+                 AND b.lifted_at IS NULL AND b.starts_at <= _at AND (b.ends_at IS NULL OR b.ends_at > _at)) THEN 'blocked'
+    WHEN _worker.kind = 'human' AND EXISTS (
+      SELECT FROM accounts_terms t WHERE t.organisation_id = _organisation AND t.current AND NOT EXISTS (
+        SELECT FROM accounts_consent c WHERE c.worker_id = _worker.id AND c.terms_id = t.id OFFSET 0)) THEN 'consent_missing'
+    END;
+END $$;
+
 -- Which gate says no to this worker for this job (null: none), the grant it was decided on (locked FOR SHARE, so that
 -- a revocation either comes before the lease or waits for it), and how many more answers the worker may give.
 CREATE OR REPLACE FUNCTION claim_gate(
@@ -46,10 +71,13 @@ BEGIN
              WHERE m.organisation_id = _job.organisation_id AND m.user_id = _worker.user_id) THEN
     refusal := 'conflict_of_interest'; RETURN;
   END IF;
+  refusal := claim_bar(_worker, _job.organisation_id, _at);
+  IF refusal IS NOT NULL THEN RETURN; END IF;
   FOR needs IN SELECT r.domain_id, r.level_min FROM tasks_requirement r WHERE r.eligibility_id = rules.id ORDER BY r.id LOOP
     SELECT q.id INTO held FROM qualification_qualification q
     WHERE q.worker_id = _worker.id AND q.domain_id = needs.domain_id AND q.level >= needs.level_min
-      AND q.revoked_at IS NULL AND (q.expires_at IS NULL OR q.expires_at > _at)
+      -- A grant that came while this claim was waiting is for the next one.
+      AND q.granted_at <= _at AND q.revoked_at IS NULL AND (q.expires_at IS NULL OR q.expires_at > _at)
       AND (q.organisation_id IS NULL OR q.organisation_id = _job.organisation_id)
     ORDER BY q.level DESC, q.id LIMIT 1 FOR SHARE;
     IF NOT FOUND THEN refusal := 'not_qualified'; RETURN; END IF;
@@ -63,12 +91,24 @@ BEGIN
   END IF;
 END $$;
 
+-- The same for all organisations at once: those whose work is closed to this worker.
+CREATE OR REPLACE FUNCTION claim_barred(_worker accounts_worker, _at timestamptz) RETURNS bigint[] LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT b.organisation_id FROM accounts_block b WHERE b.person_id = _worker.person_id AND b.organisation_id IS NOT NULL
+      AND b.lifted_at IS NULL AND b.starts_at <= _at AND (b.ends_at IS NULL OR b.ends_at > _at)
+    UNION ALL
+    SELECT t.organisation_id FROM accounts_terms t
+    WHERE _worker.kind = 'human' AND t.organisation_id IS NOT NULL AND t.current AND NOT EXISTS (
+      SELECT FROM accounts_consent c WHERE c.worker_id = _worker.id AND c.terms_id = t.id OFFSET 0));
+END $$;
+
 -- Write down which buckets the worker may serve, in which order. The gates that change seldom are applied here so that
 -- the walk is short; claim_gate applies all of them again. Score: tasks/routing/scoring.py, compared by a test.
 CREATE OR REPLACE FUNCTION route_worker(_worker accounts_worker, _epoch bigint, _at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-  may bigint[];
+  may bigint[]; barred bigint[] := claim_barred(_worker, _at);
 BEGIN
   WITH standing AS (
     SELECT q.domain_id, q.level, q.organisation_id FROM qualification_qualification q
@@ -82,6 +122,7 @@ BEGIN
     WHERE j.state IN ('live', 'piloting') AND (_worker.kind = 'human' OR e.models_allowed)
       AND NOT EXISTS (SELECT FROM accounts_membership m
                       WHERE m.organisation_id = j.organisation_id AND m.user_id = _worker.user_id)
+      AND j.organisation_id <> ALL (barred)
       AND NOT EXISTS (SELECT FROM tasks_requirement r WHERE r.eligibility_id = e.id AND NOT EXISTS (
             SELECT FROM standing s WHERE s.domain_id = r.domain_id AND s.level >= r.level_min
               AND (s.organisation_id IS NULL OR s.organisation_id = j.organisation_id)))),
@@ -95,14 +136,19 @@ BEGIN
   INSERT INTO tasks_workerroute AS r (worker_id, epoch, standing_epoch, stale_at)
   VALUES (_worker.id, _epoch, _worker.standing_epoch, least(_at + interval '1 minute', (
     SELECT min(q.expires_at) FROM qualification_qualification q
-    WHERE q.worker_id = _worker.id AND q.revoked_at IS NULL AND q.expires_at > _at)))
+    WHERE q.worker_id = _worker.id AND q.revoked_at IS NULL AND q.expires_at > _at), (
+    SELECT min(b.ends_at) FROM accounts_block b
+    WHERE b.person_id = _worker.person_id AND b.lifted_at IS NULL AND b.ends_at > _at)))
   ON CONFLICT (worker_id) DO UPDATE
     SET epoch = EXCLUDED.epoch, standing_epoch = EXCLUDED.standing_epoch, stale_at = EXCLUDED.stale_at;
 END $$;
 
+DROP FUNCTION IF EXISTS claim_walk(bigint, bigint, bigint, int, int, int, timestamptz);
+DROP FUNCTION IF EXISTS claim_wait(bigint, bigint, bigint, bigint[], timestamptz);
+
 -- Take up to _want open tasks of a bucket whose queue key lies in (_low, _high], in key order, without waiting.
 CREATE OR REPLACE FUNCTION claim_walk(
-  _bucket bigint, _job bigint, _person bigint, _low int, _high int, _want int, _at timestamptz,
+  _bucket bigint, _job bigint, _persons bigint[], _low int, _high int, _want int, _at timestamptz,
   OUT ids bigint[], OUT last_key int
 ) LANGUAGE plpgsql AS $$
 BEGIN
@@ -111,13 +157,13 @@ BEGIN
     WHERE t.bucket_id = _bucket AND t.is_open AND t.queue_key > _low AND t.queue_key <= _high
       AND (t.expires_at IS NULL OR t.expires_at > _at)
       AND NOT EXISTS (SELECT FROM tasks_assignment a WHERE a.job_id = _job AND a.task_id = t.id AND a.round = t.round
-                      AND a.person_id = _person AND a.state NOT IN ('returned', 'expired') OFFSET 0)
+                      AND a.person_id = ANY (_persons) AND a.state NOT IN ('returned', 'expired') OFFSET 0)
     ORDER BY t.queue_key LIMIT _want FOR UPDATE OF t SKIP LOCKED) w;
 END $$;
 
 -- The same for one task, waiting for whoever holds it: a bucket whose last open tasks are all being taken right now is
 -- waited for and not refused. Tries again while candidates are left, since a row can fill up while we wait for it.
-CREATE OR REPLACE FUNCTION claim_wait(_bucket bigint, _job bigint, _person bigint, _only bigint[], _at timestamptz)
+CREATE OR REPLACE FUNCTION claim_wait(_bucket bigint, _job bigint, _persons bigint[], _only bigint[], _at timestamptz)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   candidate bigint; got bigint; tries int := 0;
@@ -128,7 +174,7 @@ BEGIN
       WHERE t.bucket_id = _bucket AND t.is_open AND (t.expires_at IS NULL OR t.expires_at > _at)
         AND (_only IS NULL OR t.id = ANY (_only))
         AND NOT EXISTS (SELECT FROM tasks_assignment a WHERE a.job_id = _job AND a.task_id = t.id AND a.round = t.round
-                        AND a.person_id = _person AND a.state NOT IN ('returned', 'expired') OFFSET 0)
+                        AND a.person_id = ANY (_persons) AND a.state NOT IN ('returned', 'expired') OFFSET 0)
       LIMIT 16) c ORDER BY random() LIMIT 1;
     EXIT WHEN candidate IS NULL;
     SELECT t.id INTO got FROM tasks_task t WHERE t.id = candidate AND t.is_open FOR UPDATE;
@@ -144,6 +190,7 @@ CREATE OR REPLACE FUNCTION claim_from(
   _worker accounts_worker, _job tasks_job, _bucket bigint, _only bigint[], _want int, _at timestamptz
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
+  persons bigint[] := _worker.earlier_persons || _worker.person_id;
   place tasks_workerbucket; ids bigint[] := '{}'; more bigint[]; key int; started timestamptz; gold int := 0; one bigint;
 BEGIN
   IF _only IS NOT NULL THEN  -- offered tasks: those that are named, in their order in the queue
@@ -151,7 +198,7 @@ BEGIN
       SELECT t.id FROM tasks_task t
       WHERE t.id = ANY (_only) AND t.bucket_id = _bucket AND t.is_open AND (t.expires_at IS NULL OR t.expires_at > _at)
         AND NOT EXISTS (SELECT FROM tasks_assignment a WHERE a.job_id = _job.id AND a.task_id = t.id AND a.round = t.round
-                        AND a.person_id = _worker.person_id AND a.state NOT IN ('returned', 'expired') OFFSET 0)
+                        AND a.person_id = ANY (persons) AND a.state NOT IN ('returned', 'expired') OFFSET 0)
       ORDER BY t.queue_key LIMIT _want FOR UPDATE OF t SKIP LOCKED) w;
     RETURN coalesce(ids, '{}');
   END IF;
@@ -162,18 +209,18 @@ BEGIN
     FOR one IN SELECT g.id FROM tasks_bucket g WHERE g.job_id = _job.id AND g.gold ORDER BY random() LOOP
       EXIT WHEN cardinality(ids) >= gold;
       key := (random() * 2147483646)::int;
-      more := (claim_walk(one, _job.id, _worker.person_id, key, 2147483647, gold - cardinality(ids), _at)).ids;
-      ids := ids || coalesce(more, (claim_walk(one, _job.id, _worker.person_id, -1, key, gold - cardinality(ids), _at)).ids, '{}');
+      more := (claim_walk(one, _job.id, persons, key, 2147483647, gold - cardinality(ids), _at)).ids;
+      ids := ids || coalesce(more, (claim_walk(one, _job.id, persons, -1, key, gold - cardinality(ids), _at)).ids, '{}');
     END LOOP;
     IF cardinality(ids) >= _want THEN RETURN ids; END IF;
   END IF;
   started := clock_timestamp();
   SELECT w.ids, w.last_key INTO more, key
-    FROM claim_walk(_bucket, _job.id, _worker.person_id, place.cursor, 2147483647, _want - cardinality(ids), _at) w;
+    FROM claim_walk(_bucket, _job.id, persons, place.cursor, 2147483647, _want - cardinality(ids), _at) w;
   ids := ids || coalesce(more, '{}');
   IF cardinality(ids) < _want AND place.cursor >= 0 THEN  -- past the end: once round to where the walk began
     SELECT w.ids, w.last_key INTO more, one
-      FROM claim_walk(_bucket, _job.id, _worker.person_id, -1, place.cursor, _want - cardinality(ids), _at) w;
+      FROM claim_walk(_bucket, _job.id, persons, -1, place.cursor, _want - cardinality(ids), _at) w;
     ids := ids || coalesce(more, '{}');
     key := coalesce(one, key);
   END IF;
@@ -242,6 +289,8 @@ BEGIN
   SELECT * INTO who FROM claimant(_worker_id, _key_id, at);
   IF who.refusal IS NOT NULL THEN refusal := who.refusal; RETURN NEXT; RETURN; END IF;
   worker := who.worker;
+  refusal := claim_bar(worker, NULL, at);
+  IF refusal IS NOT NULL THEN RETURN NEXT; RETURN; END IF;
   SELECT _count - greatest(0, _count + count(*) - 200)::int INTO want
     FROM tasks_assignment a WHERE a.worker_id = _worker_id AND a.state = 'leased';
   IF want <= 0 THEN refusal := 'too_many_leases'; RETURN NEXT; RETURN; END IF;
@@ -274,7 +323,7 @@ BEGIN
       IF attempt = 1 THEN
         ids := claim_from(worker, job, walk.bucket_id, _only, least(want - got, gate.answers_left), at);
       ELSE
-        one := claim_wait(walk.bucket_id, job.id, worker.person_id, _only, at);
+        one := claim_wait(walk.bucket_id, job.id, worker.earlier_persons || worker.person_id, _only, at);
         ids := CASE WHEN one IS NULL THEN '{}' ELSE ARRAY[one] END;
       END IF;
       CONTINUE WHEN cardinality(ids) = 0;
