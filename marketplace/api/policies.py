@@ -21,9 +21,6 @@ from accounts import audit
 from accounts.models import (
     ApiKey,
     AuditRow,
-    Credential,
-    CredentialType,
-    Evidence,
     Invitation,
     Membership,
     Organisation,
@@ -34,7 +31,7 @@ from accounts.models import (
 from marketplace import clients
 from marketplace.api.refusals import NotAllowed, NotAWorker, NotFound, SecondFactorNeeded
 from marketplace.models import OrganisationClient
-from qualification.models import Attempt, CredentialRule, Domain, Exam, GoldItem, GoldSet, Qualification
+from qualification.models import Attempt, Domain, Exam, GoldItem, GoldSet, Qualification
 from tasks.models import Answer, AnswerFlag, Assignment, Batch, Guidelines, Job, LabelSchema, Release, Task
 
 PLATFORM_FEE_BP = 1_000
@@ -59,7 +56,6 @@ RIGHTS_OF_SCOPE: Mapping[str, frozenset[str]] = MappingProxyType(
     | {"jobs:write": frozenset({"jobs:write", "jobs:read", "review"})}
 )
 GRANTING_ROLES = frozenset({PlatformRole.Role.ADMIN.value, PlatformRole.Role.VERIFIER.value})
-VERIFYING_ROLES = GRANTING_ROLES
 DEPOSITING_ROLES = frozenset({PlatformRole.Role.ADMIN.value, PlatformRole.Role.TREASURER.value})
 BUILDING_ROLES = frozenset({PlatformRole.Role.ADMIN.value})
 AUDITING_ROLES = frozenset({PlatformRole.Role.ADMIN.value})
@@ -359,39 +355,6 @@ def qualifications_of(principal: Principal) -> QuerySet[Qualification]:
     if GRANTING_ROLES & principal.platform:
         return found
     return found.filter(worker_id=principal.worker_id) if principal.worker_id is not None else found.none()
-
-
-def credential_types() -> QuerySet[CredentialType]:
-    """What can be proved here at present."""
-    return CredentialType.objects.filter(active=True)
-
-
-def rules_of(type_ids: Iterable[int]) -> QuerySet[CredentialRule]:
-    """What verified credentials of these types open."""
-    return CredentialRule.objects.filter(type_id__in=list(type_ids)).select_related("domain").order_by("domain__path")
-
-
-def own_credentials_of(principal: Principal) -> QuerySet[Credential]:
-    """The worker's own credentials. Raises NotAllowed for keys, which prove nothing, and NotAWorker."""
-    principal.need_user()
-    return Credential.objects.filter(worker_id=principal.need_worker()).select_related("type", "worker")
-
-
-def credentials_of(principal: Principal) -> QuerySet[Credential]:
-    """The worker's own; everybody's, for who verifies them; none for keys."""
-    found = Credential.objects.select_related("type", "worker")
-    if VERIFYING_ROLES & principal.platform:
-        return found
-    if principal.user_id is None or principal.worker_id is None:
-        return found.none()
-    return found.filter(worker_id=principal.worker_id)
-
-
-def evidence_of(principal: Principal) -> QuerySet[Evidence]:
-    """The documents of those credentials, as long as they are kept."""
-    return Evidence.objects.filter(
-        credential__in=credentials_of(principal).values("pk"), removed_at__isnull=True
-    ).select_related("credential", "credential__type", "credential__worker")
 
 
 def workers_of(principal: Principal) -> QuerySet[Worker]:

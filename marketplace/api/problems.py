@@ -18,7 +18,7 @@ from accounts import blocking, consenting, inviting, keys, organising, people, p
 from accounts import refusals as shared
 from accounts.ledger import holding, posting
 from accounts.refusals import Fault, Refusal
-from marketplace.api import refusals
+from marketplace.api import evidence_links, refusals
 from marketplace.api.reading import escaped
 from qualification import examining, gold, granting
 from tasks import claiming, closing, importing, linking, publishing, releasing, reviewing, submitting
@@ -56,6 +56,7 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     refusals.SecondFactorNeeded: Problem(403, "second-factor-needed", "A second factor is needed"),
     refusals.NotAWorker: Problem(403, "not-a-worker", "You are not a worker"),
     refusals.NotFound: Problem(404, "not-found", "There is no such thing here"),
+    evidence_links.LinkExpired: Problem(410, "link-expired", "The link has expired"),
     refusals.MethodNotAllowed: Problem(405, "method-not-allowed", "This method is not known here"),
     refusals.TooManyRequests: Problem(429, "too-many-requests", "Too many requests", 1),
     refusals.MailNotSent: Problem(503, "mail-not-sent", "The mail could not be sent", 60),
@@ -95,6 +96,10 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     keys.KeyScopeUnknown: Problem(400, "key-scope-unknown", "A key of this kind has no such scope"),
     keys.KeyScopeMissing: Problem(400, "key-scope-missing", "A key needs a scope"),
     keys.KeyExpiryPassed: Problem(400, "key-expiry-passed", "The expiry has passed"),
+    keys.KeyRefused: Problem(400, "key-refused", "The key cannot be issued like this"),
+    keys.KeyNotInUse: Problem(409, "key-not-in-use", "The key is over or was rotated before"),
+    keys.KeyFromElsewhere: Problem(403, "key-from-elsewhere", "The key does not work from here"),
+    keys.SpendCapReached: Problem(403, "spend-cap-reached", "The key's spend cap is reached"),
     # Money
     posting.InsufficientFunds: Problem(409, "insufficient-funds", "There is not enough money"),
     posting.KeyReused: Problem(409, "transfer-key-reused", "This movement of money was told before, otherwise"),

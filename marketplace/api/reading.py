@@ -22,10 +22,10 @@ class _NotStrict(ValueError):
     """What is wrong, in words."""
 
 
-def strict_json(body: bytes) -> Any:
-    """The value in ``body``. Raises Malformed or BodyTooLarge."""
-    if len(body) > BODY_MAX:
-        raise BodyTooLarge(f"The body has more than {BODY_MAX} bytes.")
+def strict_json(body: bytes, *, most: int = BODY_MAX) -> Any:
+    """The value in ``body``, of at most ``most`` bytes. Raises Malformed or BodyTooLarge."""
+    if len(body) > most:
+        raise BodyTooLarge(f"The body has more than {most} bytes.")
     try:
         value = json.loads(
             body.decode(),

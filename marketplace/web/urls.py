@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.web import line, work
+from marketplace.web import credentials, documents, line, work
 
 urlpatterns = [
     path("", line.line, name="line"),
@@ -14,4 +14,11 @@ urlpatterns = [
     path("work/submit", work.submit, name="submit"),
     path("work/return", work.give_back, name="give_back"),
     path("work/resume", work.resume, name="resume"),
+    path("me/credentials", credentials.overview, name="credentials"),
+    path("me/credentials/file/<slug:kind>", credentials.file, name="credential_file"),
+    path("me/credentials/<str:credential>", credentials.show, name="credential"),
+    path("me/credentials/<str:credential>/answer", credentials.answer, name="credential_answer"),
+    path("me/credentials/<str:credential>/withdraw", credentials.withdraw, name="credential_withdraw"),
+    path("documents/<str:evidence>", documents.document, name="document"),
+    path("evidence/<str:token>", documents.evidence, name="evidence"),
 ]
