@@ -158,6 +158,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "marketplace.web.devices.DeviceMiddleware",
 ]
 TEMPLATES = [
     {
@@ -199,6 +200,8 @@ STORAGES = {
 
 # People
 
+EVIDENCE_KEEP_DAYS = env.int("EVIDENCE_KEEP_DAYS", default=90)
+"""How long documents that prove credentials are kept after the decision."""
 AUTH_USER_MODEL = "accounts.User"
 # One alone: a second would hash the password once more, and tell known addresses from unknown ones by time.
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -227,6 +230,9 @@ MFA_TOTP_ISSUER = "Touchstone"
 # Browsers take http://localhost for safe; anything else without https they refuse by themselves.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https
 HEADLESS_CLIENTS = ("browser",)
+IDP_OIDC_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
+IDP_OIDC_ACCESS_TOKEN_FORMAT = "opaque"
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3_600
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ADMIN_EMAIL = env.str("ADMIN_EMAIL", default="")

@@ -27,11 +27,11 @@ from accounts import keys
 from accounts.ledger import money
 from accounts.ledger.money import Money
 from accounts.refusals import Fault, Refusal
+from marketplace import addresses
 from marketplace.api import auth, hot_shapes, ids, problems
 from marketplace.api.reading import strict_json
 from marketplace.api.refusals import (
     FieldsRefused,
-    KeyNotKnown,
     MethodNotAllowed,
     NotAWorker,
     NotSignedIn,
@@ -44,8 +44,8 @@ from tasks.submitting import Outcome, Submission, submit_answers
 REMEMBER_SECONDS = 600.0
 _REMEMBERED_MAX = 20_000
 
-_known: dict[bytes, tuple[float, int, int]] = {}
-"""Digest of a secret -> until when, key id, worker id. Secrets themselves are not kept."""
+_known: dict[bytes, tuple[float, keys.WorkingKey]] = {}
+"""Digest of a secret -> until when, and which key it is. Secrets themselves are not kept."""
 _buckets = Buckets(HOT_PER_SECOND, HOT_BURST)
 
 
@@ -227,7 +227,7 @@ def forget_keys() -> None:
 def _caller(request: HttpRequest) -> tuple[int, int | None]:
     """The worker, and the key's id where a key was shown.
 
-    Raises MethodNotAllowed, NotSignedIn, KeyNotKnown, NotAWorker, CsrfFailed.
+    Raises MethodNotAllowed, NotSignedIn, KeyNotKnown, KeyFromElsewhere, NotAWorker, CsrfFailed.
     """
     if request.method != "POST":
         raise MethodNotAllowed("This address knows POST.")
@@ -241,18 +241,24 @@ def _caller(request: HttpRequest) -> tuple[int, int | None]:
     known = _known.get(digest)
     now = time.monotonic()
     if known is not None and known[0] > now:
-        return known[2], known[1]
+        found = known[1]
+    else:
+        found = _look_up(request, secret, digest)
+        _known[digest] = (now + REMEMBER_SECONDS, found)
+    if found.networks and not keys.works_from(found.networks, addresses.address_of(request)):
+        raise keys.KeyFromElsewhere
+    return found.worker_id, found.key_id
+
+
+def _look_up(request: HttpRequest, secret: str, digest: bytes) -> keys.WorkingKey:
     found = keys.working_key(secret)
     if found is None:
         _known.pop(digest, None)
-        if keys.check_secret(secret) is None:
-            raise KeyNotKnown
+        auth.principal_by(request, secret)
         raise NotAWorker("This key acts for no worker.")
     if len(_known) >= _REMEMBERED_MAX:
         _known.clear()
-    key_id, worker_id = found
-    _known[digest] = (now + REMEMBER_SECONDS, key_id, worker_id)
-    return worker_id, key_id
+    return found
 
 
 _PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")

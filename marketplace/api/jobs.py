@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import keys
 from accounts.ledger.money import Money
 from accounts.refusals import Fault
 from marketplace.api import ids, policies
@@ -223,6 +224,11 @@ class JobActView(Door):
 
     throttle_scope = "money"
 
+    def count_spending(self, money: Money) -> None:
+        """Count what a key has put behind a job, in the same transaction. Raises SpendCapReached, KeyRevoked."""
+        if self.principal.key_id is not None:
+            keys.spend(self.principal.key_id, money)
+
 
 class PublishView(JobActView):
     """Publishing."""
@@ -234,7 +240,9 @@ class PublishView(JobActView):
         self.body(Nothing)
 
         def effect() -> tuple[int, Any]:
-            return 200, JobOut(job_facts(publishing.publish_job(found, actor=self.principal.actor))).data
+            published = publishing.publish_job(found, actor=self.principal.actor)
+            self.count_spending(Money(published.budget_micros, published.currency))
+            return 200, JobOut(job_facts(published)).data
 
         return self.once("jobs/publish", effect)
 
@@ -251,7 +259,9 @@ class BudgetView(JobActView):
         money = Money(said["amount"], said["currency"])
 
         def effect() -> tuple[int, Any]:
-            return 200, JobOut(job_facts(publishing.add_budget(found, money, actor=self.principal.actor))).data
+            funded = publishing.add_budget(found, money, actor=self.principal.actor)
+            self.count_spending(money)
+            return 200, JobOut(job_facts(funded)).data
 
         return self.once("jobs/budget", effect)
 

@@ -13,13 +13,14 @@ from marketplace.api.organisations import OrganisationOut
 
 
 class MeOut(Out):
-    """Whoever asks: a user, or a key."""
+    """Whoever asks: a user, a key, or an OAuth client."""
 
     user = Id("usr", allow_null=True)
     email = serializers.CharField(allow_null=True)
     name = serializers.CharField(allow_null=True)
     key = Id("key", allow_null=True)
     scopes = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text="Of the key.")
+    client = Id("cli", allow_null=True)
     worker = Id("wrk", allow_null=True)
     organisations = OrganisationOut(many=True)
     platform_roles = serializers.ListField(child=serializers.CharField())
@@ -41,6 +42,7 @@ class MeView(Door):
             "name": user and user.name,
             "key": principal.key_id,
             "scopes": key and key.scopes,
+            "client": principal.client_id,
             "worker": principal.worker_id,
             "organisations": [
                 {
