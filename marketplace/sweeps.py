@@ -18,9 +18,10 @@ from celery import shared_task
 from django.db import connection
 from kombu.exceptions import OperationalError
 
+from accounts import noticing
 from marketplace.celery import app
 from qualification import examining
-from tasks import claiming, closing, grading, importing, judging, reviewing, settling
+from tasks import claiming, closing, grading, importing, judging, linking, reviewing, settling
 
 PASSES_MAX = 50
 """A sweep that keeps finding full batches goes on this often before it lets others run."""
@@ -74,11 +75,39 @@ SWEEPS: Mapping[str, Sweep] = MappingProxyType(
                 "refuses imports that died",
             ),
             Sweep(
+                "notice_expiry",
+                3600.0,
+                lambda at: noticing.send_expiry_notices(limit=200, at=at),
+                200,
+                "writes to workers whose credentials end soon",
+            ),
+            Sweep(
+                "expire_credentials",
+                60.0,
+                lambda at: noticing.expire_credentials(limit=500, at=at),
+                500,
+                "ends credentials that are no longer valid",
+            ),
+            Sweep(
+                "retire_evidence",
+                3600.0,
+                lambda at: noticing.retire_evidence(limit=500, at=at),
+                500,
+                "lets documents go some time after the decision",
+            ),
+            Sweep(
                 "expire_attempts",
                 60.0,
                 lambda at: examining.expire_attempts(limit=500, at=at),
                 500,
                 "marks exams whose time ran out",
+            ),
+            Sweep(
+                "link_signals",
+                30.0,
+                lambda at: linking.link_signals(limit=1_000, at=at),
+                1_000,
+                "compares what accounts share, and links those of one person",
             ),
         )
     }

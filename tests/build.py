@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from accounts import keys, organising, people
+from accounts import credentials, keys, organising, people, verifying
 from accounts.ledger.depositing import deposit
 from accounts.ledger.money import Money
-from accounts.models import ApiKey, Organisation, User, Worker
-from qualification import examining, gold, granting
+from accounts.models import ApiKey, Credential, CredentialType, Organisation, PlatformRole, User, Worker
+from qualification import crediting, examining, gold, granting
 from qualification.models import Domain, Exam, GoldItem, GoldSet, Qualification
 from qualification.queries import canonical
 from tasks import claiming, importing, publishing, submitting
@@ -164,6 +164,36 @@ def a_qualification(
     )
 
 
+def a_credential_type(slug: str = "", **facts: Any) -> CredentialType:
+    """A licence that asks for nothing but who issued it, and is verified by one verifier."""
+    number = next(_numbers)
+    plain = {"name": f"Licence {number}", "kind": "licence", "number_required": False, "evidence_required": False}
+    return CredentialType.objects.create(slug=slug or f"licence-{number}", **(plain | facts))
+
+
+def a_verifier(name: str = "") -> User:
+    """Someone who verifies credentials."""
+    user = a_user(name)
+    PlatformRole.objects.create(user=user, role=PlatformRole.Role.VERIFIER)
+    return user
+
+
+def a_verified_credential(
+    worker: Worker | None = None,
+    type: CredentialType | None = None,  # noqa: A002  the word for it
+    *,
+    jurisdiction: str = "",
+    verifier: User | None = None,
+    at: datetime | None = None,
+) -> Credential:
+    """A credential that a verifier (a new one unless told) approved, with what the rules of its type open."""
+    filing = credentials.Filing(issuer="Board of Radiology", jurisdiction=jurisdiction, holder="Rosa Ray")
+    filed = credentials.file_credential(worker or a_worker(), type or a_credential_type(), filing, evidence=[], at=at)
+    verifier = verifier or a_verifier()
+    claimed = verifying.claim_review(filed, verifier=verifier, at=at)
+    return crediting.approve_credential(claimed, verifier=verifier, at=at)
+
+
 def money_for(organisation: Organisation, micros: int, currency: str = "USD") -> None:
     """Money in an organisation's wallet."""
     deposit(organisation.pk, Money(micros, currency), provider_ref=f"transfer {next(_numbers)}", actor="system")
@@ -237,6 +267,24 @@ def gold_tasks(job: Job, gold_set: GoldSet, *, exposure_max: int = 60) -> list[T
     """The set's items as hidden gold tasks of a live job."""
     batch = importing.add_gold_tasks(job, gold_set, exposure_max=exposure_max)
     return list(Task.objects.filter(batch=batch).order_by("pk"))
+
+
+def a_credential(
+    worker: Worker | None = None,
+    type_: CredentialType | None = None,
+    *,
+    verified: bool = False,
+    at: datetime | None = None,
+    **filing: Any,
+) -> Credential:
+    """A filed credential or, if asked for, one that as many verifiers approved as its type needs."""
+    said = credentials.Filing(**{"issuer": "Board of Examples", "holder": "Ada Example", **filing})
+    filed = credentials.file_credential(worker or a_worker(), type_ or a_credential_type(), said, evidence=(), at=at)
+    for _ in range(filed.type.verifiers_needed if verified else 0):
+        verifier = a_verifier()
+        verifying.claim_review(filed, verifier=verifier, at=at)
+        filed = verifying.record_approval(filed, verifier=verifier, at=at)
+    return filed
 
 
 def an_answer(

@@ -14,7 +14,20 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 
-from accounts import blocking, consenting, inviting, keys, organising, people, profiling
+from accounts import (
+    assessing,
+    blocking,
+    consenting,
+    credentials,
+    documents,
+    inviting,
+    keys,
+    organising,
+    people,
+    profiling,
+    vault,
+    verifying,
+)
 from accounts import refusals as shared
 from accounts.ledger import holding, posting
 from accounts.refusals import Fault, Refusal
@@ -100,6 +113,36 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     keys.KeyNotInUse: Problem(409, "key-not-in-use", "The key is over or was rotated before"),
     keys.KeyFromElsewhere: Problem(403, "key-from-elsewhere", "The key does not work from here"),
     keys.SpendCapReached: Problem(403, "spend-cap-reached", "The key's spend cap is reached"),
+    # Credentials
+    vault.PersonErased: Problem(410, "person-erased", "Their private data was erased"),
+    documents.CredentialNotInState: Problem(409, "credential-not-in-state", "The credential's state does not allow this"),
+    documents.NotAVerifier: Problem(403, "not-a-verifier", "Verifiers only"),
+    documents.OwnCredential: Problem(403, "own-credential", "Nobody decides about their own"),
+    documents.ApprovedAlready: Problem(409, "approved-already", "You approved it before"),
+    documents.CredentialLapsed: Problem(409, "credential-lapsed", "The paper is no longer valid"),
+    documents.DocumentGone: Problem(410, "document-gone", "The document was removed"),
+    credentials.FilingRefused: Problem(400, "filing-refused", "The credential cannot be filed like this"),
+    credentials.TypeNotOffered: Problem(409, "credential-type-not-offered", "Such credentials are not taken now"),
+    credentials.OnlyPeopleFile: Problem(403, "only-people-file", "Only people have credentials"),
+    credentials.FilingOpen: Problem(409, "filing-open", "One is under way already"),
+    credentials.CredentialOnFile: Problem(409, "credential-on-file", "It is verified already"),
+    credentials.FilingsUsedUp: Problem(403, "filings-used-up", "It may not be filed again"),
+    credentials.FiledTooSoon: Problem(403, "filed-too-soon", "It is too soon to file it again"),
+    credentials.NotRenewable: Problem(409, "not-renewable", "This cannot be renewed"),
+    verifying.ReviewHeld: Problem(409, "review-held", "Another verifier is looking at it"),
+    verifying.ReviewNotHeld: Problem(409, "review-not-held", "Claim it first"),
+    verifying.DecidedByAssessment: Problem(409, "decided-by-assessment", "An assessment decides this"),
+    verifying.DecisionReasonMissing: Problem(400, "decision-reason-missing", "A decision has a reason"),
+    verifying.NoRegistry: Problem(409, "no-registry", "There is no registry for this number"),
+    verifying.RegistrySilent: Problem(503, "registry-silent", "The registry did not answer", 60),
+    verifying.NotYourDocument: Problem(403, "not-your-document", "The document is not for you"),
+    verifying.PictureRefused: Problem(422, "picture-refused", "The page cannot be shown"),
+    assessing.NotAssessed: Problem(409, "not-assessed", "No assessment decides this"),
+    assessing.AssessmentPassed: Problem(400, "assessment-passed", "The time has passed"),
+    assessing.PlaceRefused: Problem(400, "assessment-place-refused", "The place is too long"),
+    assessing.NoAssessment: Problem(409, "no-assessment", "No assessment is scheduled"),
+    assessing.NotYourAssessment: Problem(403, "not-your-assessment", "It was scheduled with somebody else"),
+    assessing.ScoresRefused: Problem(400, "scores-refused", "The scores do not fit the rubric"),
     # Money
     posting.InsufficientFunds: Problem(409, "insufficient-funds", "There is not enough money"),
     posting.KeyReused: Problem(409, "transfer-key-reused", "This movement of money was told before, otherwise"),
