@@ -18,7 +18,7 @@ from celery import shared_task
 from django.db import connection
 from kombu.exceptions import OperationalError
 
-from accounts import noticing
+from accounts import noticing, privacy
 from marketplace.celery import app
 from qualification import examining
 from tasks import claiming, closing, grading, importing, judging, linking, reviewing, settling
@@ -94,6 +94,13 @@ SWEEPS: Mapping[str, Sweep] = MappingProxyType(
                 lambda at: noticing.retire_evidence(limit=500, at=at),
                 500,
                 "lets documents go some time after the decision",
+            ),
+            Sweep(
+                "remove_files",
+                60.0,
+                lambda at: privacy.remove_files(limit=100, at=at),
+                100,
+                "takes doomed files off the store",
             ),
             Sweep(
                 "expire_attempts",

@@ -20,6 +20,7 @@ from accounts import (
     consenting,
     credentials,
     documents,
+    impersonating,
     inviting,
     keys,
     organising,
@@ -33,8 +34,8 @@ from accounts.ledger import holding, posting
 from accounts.refusals import Fault, Refusal
 from marketplace.api import evidence_links, refusals
 from marketplace.api.reading import escaped
-from qualification import examining, gold, granting
-from tasks import claiming, closing, importing, linking, publishing, releasing, reviewing, submitting
+from qualification import crediting, examining, gold, granting
+from tasks import claiming, closing, erasing, importing, linking, publishing, releasing, reviewing, submitting
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,9 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     keys.SpendCapReached: Problem(403, "spend-cap-reached", "The key's spend cap is reached"),
     # Credentials
     vault.PersonErased: Problem(410, "person-erased", "Their private data was erased"),
-    documents.CredentialNotInState: Problem(409, "credential-not-in-state", "The credential's state does not allow this"),
+    documents.CredentialNotInState: Problem(
+        409, "credential-not-in-state", "The credential's state does not allow this"
+    ),
     documents.NotAVerifier: Problem(403, "not-a-verifier", "Verifiers only"),
     documents.OwnCredential: Problem(403, "own-credential", "Nobody decides about their own"),
     documents.ApprovedAlready: Problem(409, "approved-already", "You approved it before"),
@@ -155,6 +158,8 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     granting.QualificationExpiryPassed: Problem(400, "qualification-expiry-passed", "The expiry has passed"),
     granting.RevocationNeedsReason: Problem(400, "revocation-needs-reason", "A revocation has a reason"),
     granting.DomainNotOfOrganisation: Problem(409, "domain-not-of-organisation", "The domain belongs to another"),
+    crediting.RuleRefused: Problem(400, "rule-refused", "The rule cannot be written down like this"),
+    crediting.NoSuchRule: Problem(404, "no-such-rule", "There is no such rule"),
     gold.DomainExists: Problem(409, "domain-exists", "The domain is there already"),
     gold.DomainPathRefused: Problem(400, "domain-path-refused", "This is not a domain's path"),
     gold.ParentDomainMissing: Problem(409, "parent-domain-missing", "The domain above is missing"),
@@ -207,6 +212,12 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     submitting.AnswersOutOfRange: Problem(400, "answers-out-of-range", "Hand in 1 to 100, each once"),
     reviewing.NotUnderReview: Problem(409, "not-under-review", "This answer is not under review"),
     reviewing.ReviewRefused: Problem(400, "review-refused", "The review cannot be taken"),
+    # Privacy and support
+    erasing.ErasureStopped: Problem(409, "erasure-stopped", "The account cannot be erased yet"),
+    impersonating.NotSupport: Problem(403, "not-support", "Only support may do this"),
+    impersonating.NotToBeImpersonated: Problem(409, "not-to-be-impersonated", "Not through these eyes"),
+    impersonating.ImpersonationNeedsReason: Problem(400, "impersonation-needs-reason", "A reason is needed"),
+    refusals.NotWhileImpersonating: Problem(403, "not-while-impersonating", "Not while you look through other eyes"),
     # The database
     db.OperationalError: UNAVAILABLE,
     db.InterfaceError: UNAVAILABLE,
