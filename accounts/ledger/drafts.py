@@ -83,6 +83,13 @@ def release_rest(job_id: int, n: int, organisation_id: int, money: Money, *, act
     return Draft(f"rel:{job_id}:{n}", TransferKind.RELEASE, f"job:{job_id}", lines, actor)
 
 
+def give_up_balance(worker_id: int, money: Money, *, actor: str) -> Draft:
+    """P22: a worker leaves and gives up what they earned: payable to unclaimed. A worker leaves once."""
+    unclaimed = platform(BooksKind.UNCLAIMED, money.currency)
+    lines = _move(payable(worker_id, money.currency), unclaimed, money)
+    return Draft(f"dorm:{worker_id}:{money.currency}", TransferKind.DORMANCY, f"worker:{worker_id}", lines, actor)
+
+
 def _move(debited: BooksAddress, credited: BooksAddress, money: Money) -> tuple[Line, ...]:
     if money.micros <= 0:
         raise ValueError("only an amount above zero can move")

@@ -71,5 +71,9 @@ class IdempotencyKeyReused(Refusal):
     """This Idempotency-Key was used before with another request."""
 
 
+class NotWhileImpersonating(Refusal):
+    """This is closed while you look through somebody else's eyes, which is for reading and never for money or documents."""
+
+
 class NotAWorker(Refusal):
     """You are not registered as a worker."""
