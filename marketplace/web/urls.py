@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.web import credentials, documents, line, work
+from marketplace.web import credentials, documents, line, organisations, work
 
 urlpatterns = [
     path("", line.line, name="line"),
@@ -14,6 +14,17 @@ urlpatterns = [
     path("work/submit", work.submit, name="submit"),
     path("work/return", work.give_back, name="give_back"),
     path("work/resume", work.resume, name="resume"),
+    path("organisations", organisations.organisations, name="organisations"),
+    path("organisations/found", organisations.found, name="organisation_found"),
+    path("organisations/<str:organisation>", organisations.organisation, name="organisation"),
+    path("organisations/<str:organisation>/invite", organisations.send_invitation, name="organisation_invite"),
+    path("organisations/<str:organisation>/withdraw", organisations.withdraw, name="organisation_withdraw"),
+    path("organisations/<str:organisation>/role", organisations.change, name="organisation_role"),
+    path("organisations/<str:organisation>/remove", organisations.remove, name="organisation_remove"),
+    path("organisations/<str:organisation>/transfer", organisations.transfer, name="organisation_transfer"),
+    path("organisations/<str:organisation>/leave", organisations.leave, name="organisation_leave"),
+    path("invitations/<str:token>", organisations.invitation, name="invitation"),
+    path("invitations/<str:token>/accept", organisations.accept, name="invitation_accept"),
     path("me/credentials", credentials.overview, name="credentials"),
     path("me/credentials/file/<slug:kind>", credentials.file, name="credential_file"),
     path("me/credentials/<str:credential>", credentials.show, name="credential"),
