@@ -15,6 +15,7 @@ from marketplace.api.pagination import PageQuery, page, pages_of
 from marketplace.api.refusals import NotFound
 from qualification import granting
 from qualification.models import Qualification
+from tasks.revoking import revoke_qualification
 
 
 class QualificationIn(Strict):
@@ -93,16 +94,16 @@ class RevokeView(Door):
 
     @extend_schema(**described("qualifications_revoke", "qualifications", body=RevocationIn, out=QualificationOut))
     def post(self, request: Request, qualification: str) -> Response:
-        """Take a qualification away; no claim is given on it any more."""
+        """Take a qualification away: no claim is given on it, leases that needed it end, answers given on it are flagged."""
         found = policies.qualifications_of(self.principal).filter(pk=ids.number("qlf", qualification)).first()
         if found is None:
             raise NotFound
         self.principal.need_platform(policies.GRANTING_ROLES)
         said = self.body(RevocationIn)
         with self.acting():
-            revoked = granting.revoke_qualification(found, reason=said["reason"], actor=self.principal.actor)
-            revoked.refresh_from_db()
-        return shaped(QualificationOut, _facts(revoked))
+            revoke_qualification(found, reason=said["reason"], actor=self.principal.actor)
+            found.refresh_from_db()
+        return shaped(QualificationOut, _facts(found))
 
 
 def _facts(qualification: Qualification) -> dict[str, Any]:

@@ -79,7 +79,7 @@ END $$;
 CREATE TRIGGER flag_is_only_cleared BEFORE UPDATE OR DELETE ON tasks_answerflag
   FOR EACH ROW EXECUTE FUNCTION flag_is_only_cleared();
 CREATE TRIGGER flags_are_never_emptied BEFORE TRUNCATE ON tasks_answerflag
-  FOR EACH STATEMENT EXECUTE FUNCTION forbid_change('flag_is_only_cleared');
+  FOR EACH STATEMENT EXECUTE FUNCTION forbid_change('flags_are_never_emptied');
 
 -- A lease that ran out is everyday; one that was taken away from somebody is on record.
 CREATE TRIGGER lease_taken_back_is_audited AFTER UPDATE ON tasks_assignment FOR EACH ROW
