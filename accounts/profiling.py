@@ -20,7 +20,7 @@ from accounts.queries import instant
 from accounts.refusals import Fault, Refusal
 
 LANGUAGES_MAX = 20
-PRIVATE_FACTS: Mapping[str, int] = {"legal_name": 200, "birth_date": 10, "address": 500, "phone": 20}
+PRIVATE_FACTS: Mapping[str, int] = {"legal_name": 200, "birth_date": 10, "address": 500, "phone": 30}
 """The private facts there are, and how long each may be."""
 
 # fmt: off

@@ -3,9 +3,11 @@
 from django.urls import path
 
 from marketplace.api import (
+    agreements,
     api_keys,
     auditing,
     batches,
+    blocks,
     clients,
     credentials,
     exams,
@@ -43,6 +45,11 @@ urlpatterns = [
     path("workers/me/assignments", workers.AssignmentsView.as_view(), name="worker-assignments"),
     path("workers/me/earnings", workers.EarningsView.as_view(), name="worker-earnings"),
     path("workers/me/standing", workers.StandingView.as_view(), name="worker-standing"),
+    path("workers/me/profile", workers.ProfileView.as_view(), name="worker-profile"),
+    path("workers/me/private", workers.PrivateFactsView.as_view(), name="worker-private"),
+    path("workers/me/agreements", agreements.AgreementsView.as_view(), name="worker-agreements"),
+    path("workers/me/agreements/<str:terms>", agreements.AgreeView.as_view(), name="worker-agree"),
+    path("workers/me/blocks", blocks.MyBlocksView.as_view(), name="worker-blocks"),
     path("workers/me/keys", api_keys.WorkerKeysView.as_view(), name="worker-keys"),
     path("credential-types", credentials.CredentialTypesView.as_view(), name="credential-types"),
     path("workers/me/credentials", credentials.MyCredentialsView.as_view(), name="worker-credentials"),
@@ -71,6 +78,16 @@ urlpatterns = [
     path("organisations/<str:organisation>/ownership", organisations.OwnershipView.as_view(), name="ownership"),
     path("organisations/<str:organisation>/leave", organisations.LeaveView.as_view(), name="organisation-leave"),
     path("invitations/accept", invitations.AcceptView.as_view(), name="invitation-accept"),
+    path(
+        "organisations/<str:organisation>/terms", agreements.OrganisationTermsView.as_view(), name="organisation-terms"
+    ),
+    path(
+        "organisations/<str:organisation>/blocks", blocks.OrganisationBlocksView.as_view(), name="organisation-blocks"
+    ),
+    path("terms", agreements.PlatformTermsView.as_view(), name="terms"),
+    path("terms/<str:terms>/withdraw", agreements.WithdrawTermsView.as_view(), name="terms-withdraw"),
+    path("blocks", blocks.PlatformBlocksView.as_view(), name="blocks"),
+    path("blocks/<str:block>/lift", blocks.LiftView.as_view(), name="block-lift"),
     path("organisations/<str:organisation>/wallet", organisations.WalletView.as_view(), name="wallet"),
     path("organisations/<str:organisation>/deposits", organisations.DepositsView.as_view(), name="deposits"),
     path("organisations/<str:organisation>/keys", api_keys.OrganisationKeysView.as_view(), name="organisation-keys"),

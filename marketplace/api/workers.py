@@ -7,14 +7,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import people
+from accounts import people, profiling
 from accounts.ledger import drafts
 from accounts.ledger.money import Money
-from accounts.models import Worker
+from accounts.models import Profile, SpokenLanguage, Worker
 from marketplace.api import ids, policies
 from marketplace.api.documenting import described
 from marketplace.api.doors import Door, shaped
-from marketplace.api.fields import Amount, Anything, Choice, Id, Nothing, Out, Strict, Text
+from marketplace.api.fields import Amount, Anything, Choice, Id, Nothing, Out, Strict, Text, some
 from marketplace.api.pagination import PageQuery, page, pages_of
 from marketplace.api.refusals import NotFound
 from marketplace.api.wallets import StatementOut, StatementQuery, statement_facts
@@ -36,8 +36,61 @@ class WorkerOut(Out):
     name = serializers.CharField()
     kind = serializers.ChoiceField(Worker.Kind.choices)
     state = serializers.ChoiceField(Worker.State.choices)
+    state_reason = serializers.CharField(help_text="Why it is suspended.")
     simulated = serializers.BooleanField()
     created_at = serializers.DateTimeField()
+
+
+class LanguageIn(Strict):
+    """A language and how well it is spoken."""
+
+    language = Text(most=16)
+    level = Choice(SpokenLanguage.Level.values)
+
+
+class ProfileIn(Strict):
+    """What to change of the profile; what is left out stays, and what is empty is no longer told."""
+
+    country = Text(most=2, allow_blank=True, required=False, help_text="ISO 3166-1, two letters.")
+    time_zone = Text(most=64, allow_blank=True, required=False, help_text="IANA, such as Europe/Berlin.")
+    education = Choice(["", *Profile.Education.values], required=False)
+    device = Choice(["", *Profile.Device.values], required=False)
+    languages = some(LanguageIn, most=profiling.LANGUAGES_MAX, required=False)
+
+
+class LanguageOut(Out):
+    """A language: a BCP 47 tag, and the level of the Common European Framework, or native."""
+
+    language = serializers.CharField()
+    level = serializers.ChoiceField(SpokenLanguage.Level.values)
+
+
+class ProfileOut(Out):
+    """What a worker says of themself. No requester sees it."""
+
+    country = serializers.CharField()
+    time_zone = serializers.CharField()
+    education = serializers.CharField()
+    device = serializers.CharField()
+    languages = LanguageOut(many=True)
+
+
+class PrivateFactsIn(Strict):
+    """Which private facts to change; what is left out stays, and what is empty is forgotten."""
+
+    legal_name = Text(most=profiling.PRIVATE_FACTS["legal_name"], allow_blank=True, required=False)
+    birth_date = Text(most=10, allow_blank=True, required=False, help_text="YYYY-MM-DD.")
+    address = Text(most=profiling.PRIVATE_FACTS["address"], lines=True, allow_blank=True, required=False)
+    phone = Text(most=30, allow_blank=True, required=False, help_text="With a + and the country's number.")
+
+
+class PrivateFactsOut(Out):
+    """What only you and those who pay or verify you may know; kept sealed."""
+
+    legal_name = serializers.CharField()
+    birth_date = serializers.CharField()
+    address = serializers.CharField()
+    phone = serializers.CharField()
 
 
 class AssignmentOut(Out):
@@ -139,6 +192,44 @@ class ResumeWorkerView(Door):
             return shaped(WorkerOut, _facts(people.unpause_worker(worker)))
 
 
+class ProfileView(Door):
+    """The worker's profile."""
+
+    @extend_schema(**described("workers_profile", "workers", out=ProfileOut))
+    def get(self, request: Request) -> Response:
+        """What you say of yourself: languages, country, time zone, education, device."""
+        return shaped(ProfileOut, _profile(policies.worker_of(self.principal)))
+
+    @extend_schema(**described("workers_profile_save", "workers", body=ProfileIn, out=ProfileOut))
+    def patch(self, request: Request) -> Response:
+        """Change what you say of yourself."""
+        worker = policies.worker_of(self.principal)
+        said = self.body(ProfileIn)
+        kept = _profile(worker) | said
+        kept["languages"] = [(one["language"], one["level"]) for one in kept["languages"]]
+        with self.acting():
+            profiling.save_profile(worker, **kept)
+        return shaped(ProfileOut, _profile(worker))
+
+
+class PrivateFactsView(Door):
+    """What names the person; for the person alone, and never by a key."""
+
+    @extend_schema(**described("workers_private", "workers", out=PrivateFactsOut))
+    def get(self, request: Request) -> Response:
+        """Your private facts. Needs you to be signed in: a key may not read them."""
+        return shaped(PrivateFactsOut, _private(profiling.private_of(policies.user_of(self.principal))))
+
+    @extend_schema(**described("workers_private_save", "workers", body=PrivateFactsIn, out=PrivateFactsOut))
+    def patch(self, request: Request) -> Response:
+        """Change your private facts."""
+        user = policies.user_of(self.principal)
+        kept = profiling.private_of(user) | self.body(PrivateFactsIn)
+        with self.acting():
+            profiling.save_private(user, kept)
+        return shaped(PrivateFactsOut, _private(profiling.private_of(user)))
+
+
 class AssignmentsView(Door):
     """The caller's assignments."""
 
@@ -212,8 +303,19 @@ class StandingView(Door):
 
 
 def _facts(worker: Worker) -> dict[str, Any]:
-    names = ("name", "kind", "state", "simulated", "created_at")
+    names = ("name", "kind", "state", "state_reason", "simulated", "created_at")
     return {"id": worker.pk, **{name: getattr(worker, name) for name in names}}
+
+
+def _profile(worker: Worker) -> dict[str, Any]:
+    profile = profiling.profile_of(worker)
+    names = ("country", "time_zone", "education", "device")
+    spoken = [{"language": tag, "level": level} for tag, level in profiling.languages_of(worker)]
+    return {**{name: getattr(profile, name) for name in names}, "languages": spoken}
+
+
+def _private(facts: dict[str, str]) -> dict[str, str]:
+    return {name: facts.get(name, "") for name in profiling.PRIVATE_FACTS}
 
 
 def _assignment_for(principal: policies.Principal, text: str) -> Assignment:
