@@ -19,7 +19,8 @@ from django.views.decorators.csp import csp_override
 from unfold.sites import UnfoldAdminSite
 
 from accounts.ledger.money import Money
-from accounts.models import User
+from accounts.models import PlatformRole, User
+from accounts.queries import roles_of
 from marketplace.signon import assurance
 from marketplace.web.line import balance
 from tasks import queries
@@ -41,7 +42,8 @@ FLOORS = (
 ICONS = {
     "Answer": "how_to_vote", "ApiKey": "key", "Assignment": "assignment_ind", "Attempt": "quiz", "AuditRow": "history",
     "Balance": "account_balance", "Batch": "inventory_2", "Books": "menu_book", "Bucket": "filter_list",
-    "Consensus": "join_inner", "Domain": "account_tree", "Eligibility": "rule", "Exam": "school", "GoldItem": "verified",
+    "Consensus": "join_inner", "Credential": "license", "CredentialRule": "lock_open_right",
+    "CredentialType": "category", "Domain": "account_tree", "Eligibility": "rule", "Exam": "school", "GoldItem": "verified",
     "GoldSet": "workspace_premium", "Guidelines": "description", "Hold": "lock_clock", "HoldResult": "lock_open",
     "Job": "work", "LabelSchema": "schema", "Leg": "swap_vert", "Membership": "badge", "Observation": "visibility",
     "Organisation": "domain", "Payload": "image", "PlatformRole": "admin_panel_settings", "Qualification": "military_tech",
@@ -65,6 +67,13 @@ class Site(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no types
         """Staff, in a session that has shown a second factor."""
         return bool(super().has_permission(request)) and assurance.assured(request)
 
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The key figures; for who is here to verify and nothing else, the queue."""
+        if _only_verifies(request):
+            return redirect("admin:accounts_credential_changelist")
+        response: HttpResponse = super().index(request, extra_context)
+        return response
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Signing in is the site's own business: limits, second factors and all."""
         if isinstance(request.user, User) and request.user.is_staff and not assurance.assured(request):
@@ -75,7 +84,7 @@ class Site(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no types
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """A group for each floor, with the tables that this user may look at."""
-    groups: list[dict[str, Any]] = [
+    front: list[dict[str, Any]] = [
         {
             "title": "",
             "items": [
@@ -84,6 +93,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         }
     ]
+    groups = [] if _only_verifies(request) else front
     listed = {app["app_label"]: app["models"] for app in admin.site.get_app_list(request)}
     for label, title in FLOORS:
         items = [
@@ -98,6 +108,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             groups.append({"title": str(title), "separator": True, "collapsible": True, "items": items})
     return groups
+
+
+def _only_verifies(request: HttpRequest) -> bool:
+    user = request.user
+    return isinstance(user, User) and not user.is_superuser and PlatformRole.Role.VERIFIER in roles_of(user)
 
 
 def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

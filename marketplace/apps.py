@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
+from django.utils.module_loading import autodiscover_modules
 
 
 class MarketplaceConfig(AppConfig):
@@ -16,3 +17,8 @@ class AdminConfig(admin.AdminConfig):
 
     default_site = "marketplace.admin.Site"
     default = False
+
+    def ready(self) -> None:
+        """What each floor registers, and then the verifiers' queue, which builds upon it."""
+        super().ready()
+        autodiscover_modules("verifier_admin")
