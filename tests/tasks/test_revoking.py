@@ -21,6 +21,7 @@ from tasks import claiming, closing, queries, reviewing, revoking, settling, sub
 from tasks.models import AnswerFlag, Assignment, Job, Task
 from tasks.revoking import Revoked, revoke_credential, revoke_qualification
 from tests import build
+from tests.bench.revoke import passed, race
 from tests.build import CAT
 from tests.guards import violates
 from tests.races import at_once
@@ -369,3 +370,11 @@ def test_of_two_who_revoke_at_once_one_is_refused_and_answers_are_flagged_once(c
     assert sorted(isinstance(one, Refusal) for one in came) == [False, True]
     assert [one for one in came if isinstance(one, Revoked)] == [Revoked(1, 1, 1)]
     assert broken() == []
+
+
+@pytest.mark.timeout(180)
+def test_no_answer_rests_on_nothing_when_revocations_race_claims(committed_db: str) -> None:
+    found = race(committed_db, processes=2, races=120, workers=6, seconds_max=90)
+
+    assert passed(found), found
+    assert found["races"] == 120
