@@ -6,9 +6,10 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.models import Signal
+from accounts.models import Signal, User, Worker
 from marketplace.web.devices import COOKIE
 from tests import build
+from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -18,20 +19,25 @@ def nothing_noted_before() -> None:
     cache.clear()
 
 
-def signed_in(user: object) -> Client:
+def user_of(worker: Worker) -> User:
+    assert worker.user is not None
+    return worker.user
+
+
+def signed_in(user: User) -> Client:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")  # type: ignore[arg-type]
+    sign_in(client, user)
     return client
 
 
-def kinds_of(worker: object) -> list[str]:
-    return sorted(Signal.objects.filter(worker=worker).values_list("kind", flat=True))  # type: ignore[misc]
+def kinds_of(worker: Worker) -> list[str]:
+    return sorted(Signal.objects.filter(worker=worker).values_list("kind", flat=True))
 
 
 def test_a_worker_gets_a_cookie_and_two_signals() -> None:
     worker = build.a_worker()
 
-    response = signed_in(worker.user).get("/work")
+    response = signed_in(user_of(worker)).get("/work")
 
     cookie = response.cookies[COOKIE]
     assert cookie["httponly"]
@@ -41,7 +47,7 @@ def test_a_worker_gets_a_cookie_and_two_signals() -> None:
 
 def test_the_second_page_of_the_day_writes_nothing() -> None:
     worker = build.a_worker()
-    client = signed_in(worker.user)
+    client = signed_in(user_of(worker))
     client.get("/work")
     Signal.objects.all().delete()
 
@@ -53,7 +59,7 @@ def test_the_second_page_of_the_day_writes_nothing() -> None:
 def test_two_accounts_in_one_browser_share_a_device() -> None:
     client = Client()
     for worker in (one := build.a_worker(), two := build.a_worker()):
-        client.force_login(worker.user, backend="django.contrib.auth.backends.ModelBackend")  # type: ignore[arg-type]
+        sign_in(client, user_of(worker))
         client.get("/work")
 
     devices = [Signal.objects.get(worker=worker, kind="device").digest for worker in (one, two)]
@@ -62,7 +68,7 @@ def test_two_accounts_in_one_browser_share_a_device() -> None:
 
 def test_a_forged_cookie_is_not_believed() -> None:
     worker = build.a_worker()
-    client = signed_in(worker.user)
+    client = signed_in(user_of(worker))
     client.cookies[COOKIE] = "somebody-elses"
 
     response = client.get("/work")
