@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from django.db import connection
 from django.db.models import DateTimeField, Func, QuerySet, Value
 from django.db.models.expressions import Expression
 
-from accounts.models import AuditRow, Membership, Organisation, PlatformRole, User, Worker
+from accounts.models import ApiKey, AuditRow, Membership, Organisation, PlatformRole, User, Worker
 from accounts.opaque import pseudonym
 
 
@@ -84,3 +85,39 @@ def audit_rows(
     if subject_id is not None:
         rows = rows.filter(subject_id=subject_id)
     return rows.filter(actor=actor) if actor else rows
+
+
+def insiders_of(organisation_ids: Iterable[int]) -> frozenset[tuple[int, int]]:
+    """Who belongs, or has ever belonged, to these organisations: pairs of organisation and user."""
+    rows = AuditRow.objects.filter(
+        subject="accounts_membership", action="insert", organisation_id__in=list(organisation_ids)
+    )
+    pairs = rows.values_list("organisation_id", "after__user_id")
+    return frozenset((organisation_id, user_id) for organisation_id, user_id in pairs if organisation_id and user_id)
+
+
+def is_key_of(key_id: int, organisation_id: int | None) -> bool:
+    """Is it a key of this organisation?"""
+    return ApiKey.objects.filter(pk=key_id, organisation_id=organisation_id, worker__isnull=True).exists()
+
+
+class Pseudonyms:
+    """What some organisations call workers; None where there is no such worker, or no such organisation."""
+
+    def __init__(self, organisation_ids: Iterable[int]) -> None:
+        self._organisations = Organisation.objects.in_bulk(list(organisation_ids))
+
+    def of_worker(self, organisation_id: int | None, worker_id: int) -> str | None:
+        """By the worker's number."""
+        organisation = self._organisations.get(organisation_id or 0)
+        return None if organisation is None else pseudonym_of(organisation, worker_id)
+
+    def of_user(self, organisation_id: int | None, user_id: int) -> str | None:
+        """By the number of the user that the worker is."""
+        worker_id = Worker.objects.filter(user_id=user_id).values_list("pk", flat=True).first()
+        return None if worker_id is None else self.of_worker(organisation_id, worker_id)
+
+    def of_key(self, organisation_id: int | None, key_id: int) -> str | None:
+        """By the number of a key of the worker's."""
+        worker_id = ApiKey.objects.filter(pk=key_id).values_list("worker_id", flat=True).first()
+        return None if worker_id is None else self.of_worker(organisation_id, worker_id)

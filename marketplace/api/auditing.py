@@ -16,6 +16,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import queries
 from accounts.models import AuditRow
 from accounts.refusals import Fault
 from marketplace.api import ids, policies
@@ -179,14 +180,14 @@ class _Names:
 
     all_of_them: bool
     insiders: frozenset[tuple[int, int]]
-    pseudonyms: policies.Pseudonyms
+    pseudonyms: queries.Pseudonyms
 
     @classmethod
     def of(cls, rows: list[AuditRow], *, all_of_them: bool) -> _Names:
         organisations = (
             set() if all_of_them else {row.organisation_id for row in rows if row.organisation_id is not None}
         )
-        return cls(all_of_them, policies.insiders_of(organisations), policies.Pseudonyms(organisations))
+        return cls(all_of_them, queries.insiders_of(organisations), queries.Pseudonyms(organisations))
 
     def actor(self, row: AuditRow, actor: str) -> str:
         """``user:3`` and ``key:9`` by a name that may be told; names of sweeps and commands as they are."""
@@ -210,7 +211,7 @@ class _Names:
         return self.pseudonyms.of_worker(row.organisation_id, worker_id) or _PLATFORM
 
     def _key(self, row: AuditRow, key_id: int) -> str:
-        if self.all_of_them or policies.is_key_of(key_id, row.organisation_id):
+        if self.all_of_them or queries.is_key_of(key_id, row.organisation_id):
             return ids.public("key", key_id)
         return self.pseudonyms.of_key(row.organisation_id, key_id) or _PLATFORM
 
