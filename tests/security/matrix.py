@@ -39,6 +39,7 @@ HOLDERS: Mapping[str, tuple[str, ...]] = {
     "jobs+money:write": ("owner_a",),
     "members": ("owner_a", "key members"),
     "members by hand": ("owner_a",),
+    "leaving": ("manager_a", "reviewer_a", "finance_a"),
     "any": (*SESSIONS_A, *KEYS_A),
 }
 
@@ -216,13 +217,27 @@ API: Mapping[tuple[str, str], Entry] = {
     ("organisations", "POST"): Entry(among(*SESSIONS), body=lambda *_: {"name": "New"}),
     ("organisation", "GET"): Entry(tenants("any"), _ORG),
     ("members", "GET"): Entry(tenants("members"), _ORG),
-    ("members", "POST"): Entry(
-        tenants("members by hand"), _ORG, body=lambda _, scene: {"email": scene.emails["nobody"], "role": "finance"}
-    ),
     ("member", "PATCH"): Entry(
         tenants("members by hand"), {**_ORG, "member": "member"}, body=lambda *_: {"role": "reviewer"}
     ),
     ("member", "DELETE"): Entry(tenants("members by hand"), {**_ORG, "member": "member"}),
+    ("invitations", "GET"): Entry(tenants("members"), _ORG),
+    ("invitations", "POST"): Entry(
+        tenants("members by hand"), _ORG, body=lambda _, scene: {"email": scene.emails["nobody"], "role": "finance"}
+    ),
+    ("invitation", "DELETE"): Entry(tenants("members by hand"), {**_ORG, "invitation": "invitation"}),
+    # Tenant A has invited the worker's own address, tenant B another one.
+    ("invitation-accept", "POST"): Entry(
+        exceptions(among(otherwise=403), **(dict.fromkeys(SESSIONS, (404, 404)) | {"worker": ("ok", 404)})),
+        body=lambda tenant, _: {"token": tenant["token"]},
+    ),
+    ("ownership", "POST"): Entry(
+        tenants("members by hand"),
+        _ORG,
+        body=lambda tenant, _: {"member": tenant["member"]},
+        smuggled=(lambda scene: ({"member": scene.b["member"]}, {}),),
+    ),
+    ("organisation-leave", "POST"): Entry(exceptions(tenants("leaving"), owner_a=(409, 404), owner_b=(404, 409)), _ORG),
     ("wallet", "GET"): Entry(tenants("money:read"), _ORG),
     ("deposits", "POST"): Entry(
         exceptions(
@@ -364,8 +379,24 @@ API: Mapping[tuple[str, str], Entry] = {
 """The API, by the name within it."""
 
 PUBLIC_PAGES = ("line", "line_now", "problems", "problem", "healthz", "readyz")
-DESK_PAGES = ("work", "welcome", "join", "claim", "submit", "give_back", "resume")
+DESK_PAGES = (
+    "work",
+    "welcome",
+    "join",
+    "claim",
+    "submit",
+    "give_back",
+    "resume",
+    "organisations",
+    "organisation_found",
+)
 """Pages for people: strangers are sent to sign in, or are welcomed; nobody is shown what is another's."""
+
+ADDRESSED_PAGES = (
+    "organisation", "organisation_invite", "organisation_withdraw", "organisation_role", "organisation_remove",
+    "organisation_transfer", "organisation_leave", "invitation", "invitation_accept",
+)  # fmt: skip
+"""Pages about one thing, whose tests are beside them; what is not the reader's is not there (404)."""
 
 SIGN_ON = "account_"
 """allauth's own pages, tested by it; here, that they answer strangers without a server error."""

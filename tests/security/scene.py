@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from accounts import keys, organising
+from allauth.account.models import EmailAddress
+
+from accounts import inviting, keys, organising
 from accounts.models import Membership, Organisation, User, Worker
 from marketplace.api import ids
 from qualification import examining, gold
@@ -57,6 +59,10 @@ def a_scene() -> Scene:
     mine = _of_worker(worker, a, subject)
     theirs = _of_worker(other, a, subject)
     build.a_qualification(specialist, subject, level=3)
+    assert worker.user is not None
+    _invite(a, organisation_a, owner_a, worker.user.email)
+    _invite(b, organisation_b, owner_b, "somebody@example.org")
+    EmailAddress.objects.create(user=worker.user, email=worker.user.email, verified=True)
     callers = _people(owner_a, owner_b, organisation_a, worker, other, specialist)
     callers |= _keys(organisation_a, owner_a, worker)
     return Scene(a, b, mine, theirs, callers, {"nobody": build.a_user("Nobody").email})
@@ -106,6 +112,11 @@ def _tenant(organisation: Organisation, subject: Domain, private: str, answerer:
     found.ids["member"] = ids.public("mem", member.pk)
     found.ids["key"] = ids.public("key", key.pk)
     return found
+
+
+def _invite(tenant: Tenant, organisation: Organisation, owner: User, email: str) -> None:
+    invitation, token = inviting.invite_member(organisation, email=email, role="finance", invited_by=owner)
+    tenant.ids |= {"invitation": ids.public("inv", invitation.pk), "token": token}
 
 
 def _jobs(

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from tests.security import matrix
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PAGES = (*matrix.PUBLIC_PAGES, *matrix.DESK_PAGES, *matrix.ADDRESSED_PAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def unlisted() -> list[str]:
             found += [f"{address.name} {method}" for method in methods if (name, method) not in matrix.API]
         elif address.name.startswith((matrix.ADMIN, matrix.SIGN_ON)):
             continue
-        elif address.name not in (*matrix.PUBLIC_PAGES, *matrix.DESK_PAGES):
+        elif address.name not in PAGES:
             found.append(address.name or address.route)
     return found
 
@@ -49,7 +50,7 @@ def stale() -> list[str]:
     names = {address.name for address in there}
     api = {(address.name.removeprefix("api:"), method) for address in there for method in (address.methods or ("GET",))}
     gone = [f"{name} {method}" for name, method in matrix.API if (name, method) not in api]
-    return gone + [name for name in (*matrix.PUBLIC_PAGES, *matrix.DESK_PAGES) if name not in names]
+    return gone + [name for name in PAGES if name not in names]
 
 
 def _walk(resolver: URLResolver, route: str, space: str) -> Iterator[Address]:
