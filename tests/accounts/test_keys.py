@@ -28,8 +28,8 @@ def test_a_secret_opens_its_key_and_tells_whose_it_is() -> None:
     assert opened is not None
     assert opened.worker == worker
     assert opened.scopes == ["work"]
-    assert len(secret) == 41
-    assert secret.startswith("ts_")
+    assert len(secret) == 52
+    assert secret.startswith(f"ts_{key.handle}_")
 
 
 @pytest.mark.django_db
@@ -67,7 +67,7 @@ def test_a_mistyped_secret_is_turned_away_without_a_query() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ts_", "\0", "ts_\0" + "a" * 37, "ts_" + "é" * 38, "ts_" + "\ud800" * 38, "ts_" + "٣" * 38, "a" * 1_000_000],
+    ["", "ts_", "\0", "ts_\0" + "a" * 48, "ts_" + "é" * 49, "ts_" + "\ud800" * 49, "ts_" + "٣" * 49, "a" * 1_000_000],
     ids=range(8),
 )
 @pytest.mark.django_db
@@ -77,7 +77,7 @@ def test_what_cannot_be_a_secret_is_turned_away_without_a_query(text: str) -> No
     assert len(asked) == 0
 
 
-@given(st.text() | st.text(string.ascii_lowercase + "234567", min_size=38, max_size=38).map("ts_{}".format))
+@given(st.text() | st.text(string.ascii_lowercase + "234567", min_size=38, max_size=38).map("ts_abcdefghij_{}".format))
 def test_any_text_is_taken_and_noise_reaches_no_database(text: str) -> None:
     # Without the mark django_db a query would fail the test; a checksum is met by chance once in 2**30.
     assert keys.check_secret(text) is None
@@ -176,21 +176,21 @@ def test_the_secret_is_neither_stored_nor_logged_nor_asked(caplog: pytest.LogCap
 
     row = ApiKey.objects.filter(pk=key.pk).values().get()
     said = [caplog.text, repr(key), repr(row), *(query["sql"] for query in asked)]
-    assert not any(secret in text or secret[3:20] in text for text in said)
+    assert not any(secret in text or secret[14:30] in text for text in said)
 
 
 @pytest.mark.django_db
 def test_use_is_noted_at_most_once_a_minute() -> None:
     key, _ = build.a_worker_key()
 
-    keys.mark_used(key.pk)
+    keys.mark_used(key)
     first = ApiKey.objects.get(pk=key.pk).last_used_at
-    keys.mark_used(key.pk)
+    keys.mark_used(key)
     assert first is not None
     assert ApiKey.objects.get(pk=key.pk).last_used_at == first
 
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=first - timedelta(minutes=2))
-    keys.mark_used(key.pk)
+    keys.mark_used(key)
     assert ApiKey.objects.get(pk=key.pk).last_used_at is not None
     assert ApiKey.objects.get(pk=key.pk).last_used_at != first - timedelta(minutes=2)
 
@@ -218,7 +218,7 @@ def test_the_quick_way_opens_what_the_slow_way_opens_and_only_keys_that_work() -
     key, secret = build.a_worker_key()
     _, ours = build.an_organisation_key(build.an_organisation())
 
-    assert keys.working_key(secret) == (key.pk, key.worker_id)
+    assert keys.working_key(secret) == (key.pk, key.worker_id, ())
     assert keys.working_key(ours) is None
     assert keys.working_key("ts_\0") is None
     assert ApiKey.objects.get(pk=key.pk).last_used_at is not None
@@ -250,3 +250,60 @@ def test_the_quick_way_is_closed_to_a_deactivated_user() -> None:
     User.objects.filter(worker=worker).update(is_active=False)
 
     assert keys.working_key(secret) is None
+
+
+@pytest.mark.django_db
+def test_a_secret_with_anothers_handle_opens_nothing() -> None:
+    key, secret = build.a_worker_key()
+    _, other = build.a_worker_key()
+    body = f"{key.handle}_{other[14:-6]}"
+    forged = f"ts_{body}{keys._checksum(body)}"
+
+    assert keys.check_secret(forged) is None
+    assert keys.working_key(forged) is None
+    assert keys.check_secret(secret) is not None
+    assert ApiKey.objects.get(pk=key.pk).last_used_at is None, "a wrong secret is no use of the key"
+
+
+@pytest.mark.django_db
+def test_one_key_a_handle() -> None:
+    key, _ = build.a_worker_key()
+
+    with violates("one_key_a_handle"):
+        ApiKey.objects.create(worker=key.worker, name="copy", handle=key.handle, digest=b"3" * 32)
+
+
+@pytest.mark.django_db
+def test_a_key_works_from_its_networks_alone() -> None:
+    worker = build.a_worker()
+    _, secret = keys.issue_key(
+        worker=worker, name="office", scopes=["work"], addresses=["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"]
+    )
+
+    for here in ("192.0.2.9", "198.51.100.7", "2001:db8:5::1"):
+        assert keys.check_secret(secret, address=here) is not None
+    for elsewhere in ("192.0.3.9", "198.51.100.8", "::1", "", "nonsense"):
+        with pytest.raises(keys.KeyFromElsewhere):
+            keys.check_secret(secret, address=elsewhere)
+    working = keys.working_key(secret)
+    assert working is not None
+    assert keys.works_from(working.networks, "192.0.2.9")
+    assert not keys.works_from(working.networks, "192.0.3.9")
+
+
+@pytest.mark.django_db
+def test_networks_are_kept_in_their_normal_form_and_what_is_none_is_named() -> None:
+    worker = build.a_worker()
+
+    key, _ = keys.issue_key(
+        worker=worker, name="k", scopes=["work"], addresses=["192.0.2.1", " 2001:DB8::/32 ", "192.0.2.1/32"]
+    )
+    assert key.addresses == ["192.0.2.1/32", "2001:db8::/32"]
+
+    with pytest.raises(keys.KeyRefused) as refused:
+        keys.issue_key(worker=worker, name="k", scopes=["work"], addresses=["192.0.2.1/24", "192.0.2.1", "here"])
+    assert [fault.pointer for fault in refused.value.faults] == ["/addresses/0", "/addresses/2"]
+    with pytest.raises(keys.KeyRefused):
+        keys.issue_key(
+            worker=worker, name="k", scopes=["work"], addresses=[f"192.0.2.{number}" for number in range(51)]
+        )
