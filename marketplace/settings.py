@@ -158,6 +158,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    # Last, so that it stands between who is signed in and the view, and nothing above it.
+    "marketplace.web.impersonation.ImpersonationMiddleware",
     "marketplace.web.devices.DeviceMiddleware",
 ]
 TEMPLATES = [
@@ -170,6 +172,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "marketplace.signon.context.second_factor",
             ],
         },
     },
@@ -226,6 +229,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 MFA_ADAPTER = "marketplace.signon.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {"add_webauthn": "marketplace.signon.forms.PasskeyForm"}
 MFA_TOTP_ISSUER = "Touchstone"
 # Browsers take http://localhost for safe; anything else without https they refuse by themselves.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https

@@ -37,7 +37,7 @@ def assured(request: HttpRequest) -> bool:
     records = get_authentication_records(request, user)
     shown = {record.get("id") for record in records if record.get("method") == "mfa"}
     shown.update(request.session.get(ENROLLED, ()))
-    return bool(shown) and Authenticator.objects.filter(user_id=user.pk, pk__in=shown).exists()
+    return bool(shown and Authenticator.objects.filter(user_id=user.pk, pk__in=shown).exists())
 
 
 def note_enrolment(request: HttpRequest, user: User) -> None:
@@ -58,7 +58,7 @@ def wants_factor(user: User) -> bool:
 
 def has_factor(user: User) -> bool:
     """True where the user has set up a second factor."""
-    return Authenticator.objects.filter(user_id=user.pk, type__in=KINDS).exists()
+    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=KINDS).exists())
 
 
 def way_to_factor(user: User, back: str) -> str:

@@ -23,7 +23,9 @@ def facts_about(user: User) -> dict[str, Any]:
             SocialAccount.objects.filter(user=user).values("provider", "uid", "extra_data", "date_joined", "last_login")
         ),
         "second_factors": list(Authenticator.objects.filter(user=user).values("type", "created_at", "last_used_at")),
-        "sessions": list(UserSession.objects.filter(user=user).values("ip", "user_agent", "created_at", "last_seen_at")),
+        "sessions": list(
+            UserSession.objects.filter(user=user).values("ip", "user_agent", "created_at", "last_seen_at")
+        ),
     }
 
 

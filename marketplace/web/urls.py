@@ -2,11 +2,25 @@
 
 from django.urls import path
 
-from marketplace.web import credentials, documents, line, organisations, work
+from marketplace.web import (
+    audit,
+    covenants,
+    credentials,
+    documents,
+    entrance,
+    line,
+    organisations,
+    privacy,
+    profile,
+    support,
+    work,
+)
 
 urlpatterns = [
     path("", line.line, name="line"),
     path("line/now", line.line_now, name="line_now"),
+    path("join", entrance.join_as, name="join_as"),
+    path("me/sessions/end", entrance.session_end, name="session_end"),
     path("work", work.desk, name="work"),
     path("work/welcome", work.welcome, name="welcome"),
     path("work/join", work.join, name="join"),
@@ -14,6 +28,11 @@ urlpatterns = [
     path("work/submit", work.submit, name="submit"),
     path("work/return", work.give_back, name="give_back"),
     path("work/resume", work.resume, name="resume"),
+    path("work/agree", work.agree, name="agree"),
+    path("me", profile.me, name="me"),
+    path("me/agreements", profile.agreements, name="agreements"),
+    path("platform/workers", covenants.platform_workers, name="platform_workers"),
+    path("organisations/<str:organisation>/workers", covenants.organisation_workers, name="organisation_workers"),
     path("organisations", organisations.organisations, name="organisations"),
     path("organisations/found", organisations.found, name="organisation_found"),
     path("organisations/<str:organisation>", organisations.organisation, name="organisation"),
@@ -32,4 +51,11 @@ urlpatterns = [
     path("me/credentials/<str:credential>/withdraw", credentials.withdraw, name="credential_withdraw"),
     path("documents/<str:evidence>", documents.document, name="document"),
     path("evidence/<str:token>", documents.evidence, name="evidence"),
+    path("me/privacy", privacy.privacy, name="privacy"),
+    path("me/privacy/export", privacy.export, name="privacy_export"),
+    path("me/privacy/erase", privacy.erase_me, name="privacy_erase"),
+    path("audit", audit.audit, name="audit"),
+    path("support", support.support, name="support"),
+    path("support/impersonate", support.impersonate, name="support_impersonate"),
+    path("support/stop", support.stop, name="support_stop"),
 ]
