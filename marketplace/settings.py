@@ -158,9 +158,9 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "marketplace.web.devices.DeviceMiddleware",
     # Last, so that it stands between who is signed in and the view, and nothing above it.
     "marketplace.web.impersonation.ImpersonationMiddleware",
-    "marketplace.web.devices.DeviceMiddleware",
 ]
 TEMPLATES = [
     {

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -43,7 +44,7 @@ class ExportView(Door):
 
     throttle_scope = "money"
 
-    @extend_schema(**described("export_read", "me", files=True))
+    @extend_schema(**described("export_read", "me", out=OpenApiTypes.BINARY, media_type="application/zip"))
     def get(self, request: Request) -> HttpResponseBase:
         """Everything held about you: a ZIP of JSON, of your answers line by line, and of the documents you filed."""
         return archive_response(policies.user_of(self.principal))
@@ -100,9 +101,7 @@ def erase(request: HttpRequest, principal: Principal, *, email: str, give_up_bal
         addresses = records.addresses_of(user)
         records.end_sessions(user)
         records.forget_answers(user)
-        erased = erasing.erase_person(
-            user, addresses=addresses, give_up_balance=give_up_balance, actor=principal.actor
-        )
+        erased = erasing.erase_person(user, addresses=addresses, give_up_balance=give_up_balance, actor=principal.actor)
     request.session.flush()
     request.user = AnonymousUser()
     return erased
