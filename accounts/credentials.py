@@ -268,7 +268,10 @@ def _need_person(worker: Worker) -> None:
 def _refuse_repetition(worker: Worker, type_: CredentialType, now: datetime) -> None:
     """A person's refusals count, under whichever of their accounts they were."""
     refused = Credential.objects.filter(
-        worker__person_id=worker.person_id, type=type_, state=Credential.State.REFUSED, ended_at__isnull=False
+        worker__in=documents.of_same_person(worker.pk),
+        type=type_,
+        state=Credential.State.REFUSED,
+        ended_at__isnull=False,
     )
     ends = sorted(end for end in refused.values_list("ended_at", flat=True) if end is not None)
     if not ends:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db.models import QuerySet
 
 from accounts import vault
 from accounts.models import (
@@ -80,8 +81,13 @@ def need_verifier(user: User, credential: Credential) -> None:
     """Raise NotAVerifier, or OwnCredential where the user is the person it is about under any of their accounts."""
     if not user.is_active or not roles_of(user) & VERIFIERS:
         raise NotAVerifier
-    if Worker.objects.filter(user_id=user.pk, person_id=credential.worker.person_id).exists():
+    if of_same_person(credential.worker_id).filter(user_id=user.pk).exists():
         raise OwnCredential
+
+
+def of_same_person(worker_id: int) -> QuerySet[Worker]:
+    """The worker and whoever is one person with them, as the database has it now."""
+    return Worker.objects.filter(person_id__in=Worker.objects.filter(pk=worker_id).values("person_id"))
 
 
 def note_step(credential: Credential, act: str, *, actor: str, at: datetime, note: str = "") -> None:

@@ -229,7 +229,7 @@ def see_document(
 
 def doubles_of(credential: Credential) -> QuerySet[Credential]:
     """Credentials of other people that show the same number or the same document; a hint to the verifier, no verdict."""
-    others = Credential.objects.exclude(worker__person_id=credential.worker.person_id)
+    others = Credential.objects.exclude(worker__in=documents.of_same_person(credential.worker_id))
     same = others.filter(evidence__digest__in=credential.evidence.values("digest"))
     if credential.number_digest is not None:
         same = same | others.filter(number_digest=credential.number_digest)
