@@ -19,6 +19,7 @@ from django.db import connection
 from kombu.exceptions import OperationalError
 
 from accounts import noticing, privacy
+from marketplace import clients
 from marketplace.celery import app
 from qualification import examining
 from tasks import claiming, closing, grading, importing, judging, linking, reviewing, settling
@@ -101,6 +102,13 @@ SWEEPS: Mapping[str, Sweep] = MappingProxyType(
                 lambda at: privacy.remove_files(limit=100, at=at),
                 100,
                 "takes doomed files off the store",
+            ),
+            Sweep(
+                "forget_tokens",
+                3_600.0,
+                lambda at: clients.forget_tokens(limit=1_000, at=at),
+                1_000,
+                "removes access tokens that ran out",
             ),
             Sweep(
                 "expire_attempts",

@@ -259,6 +259,19 @@ API: Mapping[tuple[str, str], Entry] = {
         exceptions(among(otherwise=404), owner_a=("ok", 404), owner_b=(404, "ok"), key_members=(403, 404)),
         {"key": "key"},
     ),
+    ("key-rotate", "POST"): Entry(
+        exceptions(among(otherwise=404), owner_a=("ok", 404), owner_b=(404, "ok"), key_members=(403, 404)),
+        {"key": "key"},
+        body=lambda *_: {"overlap_seconds": 60},
+    ),
+    ("clients", "GET"): Entry(tenants("members"), _ORG),
+    ("clients", "POST"): Entry(
+        tenants("members by hand"), _ORG, body=lambda *_: {"name": "c", "scopes": ["jobs:read"]}
+    ),
+    ("client", "DELETE"): Entry(
+        exceptions(among(otherwise=404), owner_a=("ok", 404), owner_b=(404, "ok"), key_members=(403, 404)),
+        {"client": "client"},
+    ),
     ("domains", "GET"): Entry(known),
     ("domains", "POST"): Entry(
         _MAKES, body=lambda tenant, _: {"organisation": tenant["organisation"], "path": "new", "name": "New"}
@@ -378,7 +391,9 @@ API: Mapping[tuple[str, str], Entry] = {
 }
 """The API, by the name within it."""
 
-PUBLIC_PAGES = ("line", "line_now", "problems", "problem", "healthz", "readyz")
+PUBLIC_PAGES = (
+    "line", "line_now", "problems", "problem", "healthz", "readyz", "oauth_metadata", "oauth_token", "oauth_revoke",
+)  # fmt: skip
 DESK_PAGES = (
     "work",
     "welcome",

@@ -12,6 +12,7 @@ from allauth.account.models import EmailAddress
 
 from accounts import inviting, keys, organising
 from accounts.models import Membership, Organisation, User, Worker
+from marketplace import clients
 from marketplace.api import ids
 from qualification import examining, gold
 from qualification.models import Domain, Exam, GoldSet
@@ -111,6 +112,9 @@ def _tenant(organisation: Organisation, subject: Domain, private: str, answerer:
     key, _ = keys.issue_key(organisation=organisation, name=f"{private}key", scopes=["jobs:read"])
     found.ids["member"] = ids.public("mem", member.pk)
     found.ids["key"] = ids.public("key", key.pk)
+    maker = Membership.objects.get(organisation=organisation, role=Membership.Role.OWNER).user
+    client, _ = clients.make_client(organisation, name=f"{private}client", scopes=["jobs:read"], created_by=maker)
+    found.ids["client"] = ids.public("cli", client.pk)
     return found
 
 
