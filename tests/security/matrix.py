@@ -199,6 +199,11 @@ API: Mapping[tuple[str, str], Entry] = {
         {"guidelines": "guidelines"},
     ),
     ("me", "GET"): Entry(known),
+    ("export", "GET"): Entry(among(*SESSIONS)),
+    # With another address than one's own; erasing itself is tested in tests/marketplace/test_privacy.py.
+    ("erase", "POST"): Entry(
+        exceptions(among(), **dict.fromkeys(SESSIONS, (400, 400))), body=lambda *_: {"email": "somebody@example.org"}
+    ),
     ("workers", "POST"): Entry(
         exceptions(among(*SESSIONS), worker=(409, 409), other_worker=(409, 409), specialist=(409, 409)),
         body=lambda *_: {"name": "Me"},
@@ -404,6 +409,13 @@ DESK_PAGES = (
     "resume",
     "organisations",
     "organisation_found",
+    "audit",
+    "privacy",
+    "privacy_export",
+    "privacy_erase",
+    "support",
+    "support_impersonate",
+    "support_stop",
 )
 """Pages for people: strangers are sent to sign in, or are welcomed; nobody is shown what is another's."""
 
