@@ -54,7 +54,7 @@ def block_worker(
         raise BlockDaysOutOfRange
     person_id = _hold_person(worker.pk)
     now = instant(at)
-    if _standing(person_id, now).filter(organisation=organisation).exists():
+    if standing(Block.objects.filter(person_id=person_id, organisation=organisation), at=now).exists():
         raise AlreadyBlocked
     _look_again(person_id)
     return Block.objects.create(
@@ -88,24 +88,17 @@ def blocks_of(worker: Worker) -> QuerySet[Block]:
     return Block.objects.filter(person_id__in=persons).select_related("organisation").order_by("-pk")
 
 
+def standing(blocks: QuerySet[Block], *, at: datetime | None = None) -> QuerySet[Block]:
+    """Those of the blocks that hold now."""
+    now = instant(at)
+    in_time = Q(starts_at__lte=now) & (Q(ends_at__isnull=True) | Q(ends_at__gt=now))
+    return blocks.filter(in_time, lifted_at__isnull=True)
+
+
 def holding(worker: Worker, organisation_id: int | None = None, *, at: datetime | None = None) -> Block | None:
     """The block that keeps the worker from any work, or from work for this organisation; of several, the longest."""
     where = Q(organisation__isnull=True) | Q(organisation_id=organisation_id)
-    found = blocks_of(worker).filter(where, lifted_at__isnull=True)
-    return (
-        found
-        .filter(_at(instant(at)))
-        .order_by(F("ends_at").desc(nulls_first=True), "pk")
-        .first()
-    )  # fmt: skip
-
-
-def _at(now: datetime) -> Q:
-    return Q(starts_at__lte=now) & (Q(ends_at__isnull=True) | Q(ends_at__gt=now))
-
-
-def _standing(person_id: int, now: datetime) -> QuerySet[Block]:
-    return Block.objects.filter(_at(now), person_id=person_id, lifted_at__isnull=True)
+    return standing(blocks_of(worker), at=at).filter(where).order_by(F("ends_at").desc(nulls_first=True), "pk").first()
 
 
 def _checked(reason: str) -> str:

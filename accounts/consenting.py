@@ -108,6 +108,11 @@ def asked_for() -> QuerySet[Terms]:
     return Terms.objects.filter(current=True).select_related("organisation")
 
 
+def agreed_to(terms: Terms) -> int:
+    """How many workers agreed to this version."""
+    return Consent.objects.filter(terms=terms).count()
+
+
 def given_by(worker: Worker) -> dict[int, datetime]:
     """When the worker agreed to what, by text."""
     return dict(Consent.objects.filter(worker=worker).values_list("terms_id", "given_at"))

@@ -153,6 +153,11 @@ def is_time_zone(name: str) -> bool:
     return name in known if known else _ZONE.fullmatch(name) is not None
 
 
+def time_zones() -> list[str]:
+    """The names to choose from: places, not the many names of one offset; empty where this machine has no list."""
+    return sorted(name for name in _zones() if "/" in name and not name.startswith(("Etc/", "posix/", "right/")))
+
+
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())

@@ -168,7 +168,8 @@ def _told(refusal: str, worker_id: int, job_id: int | None, at: datetime | None)
     if refusal == "worker_suspended":
         said = worker.state_reason
         return WorkerSuspended(f"{WorkerSuspended.sentence()} The reason: {said}" if said else "", reason=said or None)
-    organisation_id = Job.objects.filter(pk=job_id).values_list("organisation_id", flat=True).first()
+    jobs = Job.objects.filter(pk__in=[] if job_id is None else [job_id])
+    organisation_id = jobs.values_list("organisation_id", flat=True).first()
     if refusal == "consent_missing":
         return ConsentMissing(consenting.missing_of(worker, organisation_id))
     block = blocking.holding(worker, organisation_id, at=at)

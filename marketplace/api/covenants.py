@@ -35,9 +35,19 @@ def agreements_of(worker: Worker) -> QuerySet[Terms]:
     return Terms.objects.filter(asked | given).select_related("organisation")
 
 
+def asked_of(worker: Worker) -> QuerySet[Terms]:
+    """Of these, what is in force and not agreed to yet."""
+    return agreements_of(worker).filter(current=True).exclude(pk__in=list(consenting.given_by(worker)))
+
+
 def blocks_on(worker: Worker) -> QuerySet[Block]:
     """Blocks of the person that the worker is."""
     return blocking.blocks_of(worker)
+
+
+def standing_blocks_on(worker: Worker) -> QuerySet[Block]:
+    """Of these, those that hold now."""
+    return blocking.standing(blocking.blocks_of(worker))
 
 
 def worker_called(organisation: Organisation, name: str) -> Worker | None:

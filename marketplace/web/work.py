@@ -26,14 +26,18 @@ from accounts.audit import acting
 from accounts.models import User, Worker
 from accounts.queries import worker_of
 from accounts.refusals import Refusal
-from marketplace.api import ids, throttling
+from marketplace.api import covenants, ids, throttling
+from marketplace.api.auth import signed_in
 from marketplace.api.problems import problem_of
 from marketplace.api.refusals import TooManyRequests
-from marketplace.web import desks
-from tasks import claiming, submitting
+from marketplace.web import desks, profile
+from marketplace.web.profile import Agreement
+from tasks import claiming, queries, submitting
 from tasks.models import Job
 
 NAME_MAX = 120
+ENDED_HOURS = 2
+"""How long the desk says which tasks were taken back, and why."""
 POLICY: dict[str, list[str]] = {**settings.SECURE_CSP, "img-src": [CSP.SELF, "data:", "https:"]}
 """Tasks may show pictures from anywhere that is https; nothing else is ever loaded from elsewhere."""
 ANSWERING = (Job.State.LIVE, Job.State.PILOTING)
@@ -52,6 +56,8 @@ class Told:
     status: int
     soft: bool
     paused: bool
+    asked: list[Agreement]
+    more: bool
 
 
 def for_workers(view: WorkersView) -> View:
@@ -134,6 +140,19 @@ def resume(request: HttpRequest, worker: Worker) -> HttpResponse:
     return _go_on(request, worker)
 
 
+@require_POST
+@for_workers
+def agree(request: HttpRequest, worker: Worker) -> HttpResponse:
+    """Agree to what a claim was refused for, and go on."""
+    try:
+        principal = signed_in(request)
+        assert principal is not None  # for_workers has seen to it
+        profile.agree(principal, worker, request.POST.getlist("terms"))
+    except Refusal as refusal:
+        return _desk(request, worker, None, refusal)
+    return _go_on(request, worker)
+
+
 @require_safe
 @never_cache
 def welcome(request: HttpRequest) -> HttpResponse:
@@ -185,13 +204,17 @@ def _done(request: HttpRequest, worker: Worker, job: Job | None) -> HttpResponse
 
 
 def _desk(request: HttpRequest, worker: Worker, job: Job | None, refusal: Refusal | None = None) -> HttpResponse:
-    told = None if refusal is None else _told(refusal)
-    context = {"desk": desks.desk_of(worker.pk, job, at=timezone.now()), "refusal": told}
+    told = None if refusal is None else _told(refusal, worker)
+    context = {
+        "desk": desks.desk_of(worker.pk, job, at=timezone.now()),
+        "refusal": told,
+        "ended": queries.ended_lately(worker.pk, hours=ENDED_HOURS),
+    }
     template = "work.html#desk" if _by_htmx(request) else "work.html"
     return render(request, template, context, status=200 if told is None else told.status)
 
 
-def _told(refusal: Refusal) -> Told:
+def _told(refusal: Refusal, worker: Worker) -> Told:
     problem = problem_of(type(refusal))
     return Told(
         title=gettext(problem.title),
@@ -200,6 +223,8 @@ def _told(refusal: Refusal) -> Told:
         status=problem.status,
         soft=isinstance(refusal, claiming.NothingToClaim),
         paused=isinstance(refusal, claiming.WorkerPaused),
+        asked=[profile.as_asked(one) for one in refusal.terms] if isinstance(refusal, claiming.ConsentMissing) else [],
+        more=isinstance(refusal, claiming.NothingToClaim) and covenants.asked_of(worker).exists(),
     )
 
 

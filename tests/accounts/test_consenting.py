@@ -46,8 +46,10 @@ def test_the_platform_and_each_organisation_count_versions_of_their_own() -> Non
     [({"kind": "nda"}, "/kind"), ({"title": " "}, "/title"), ({"title": "a\nb"}, "/title"), ({"text": ""}, "/text")],
 )
 def test_a_text_that_cannot_be_published_is_refused_by_field(said: dict[str, str], pointer: str) -> None:
+    facts = {"kind": "terms", "title": "Rules", "text": "Be.", **said}
+
     with pytest.raises(consenting.TermsRefused) as refused:
-        consenting.publish_terms(**{"kind": "terms", "title": "Rules", "text": "Be.", **said}, published_by=None)
+        consenting.publish_terms(kind=facts["kind"], title=facts["title"], text=facts["text"], published_by=None)
 
     assert [fault.pointer for fault in refused.value.faults] == [pointer]
     assert not Terms.objects.exists()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from accounts import profiling, vault
+from accounts import profiling, sealing, vault
 from accounts.models import PersonalData, PersonKey, Profile, SpokenLanguage
 from accounts.refusals import Refusal
 from tests import build
@@ -139,7 +139,7 @@ def test_a_box_of_private_facts_opens_for_nobody_else() -> None:
 
     PersonalData.objects.filter(user=eve).update(sealed=PersonalData.objects.get(user=ada).sealed)
 
-    with pytest.raises(vault.sealing.BoxRefused):
+    with pytest.raises(sealing.BoxRefused):
         profiling.private_of(eve)
 
 
