@@ -409,6 +409,7 @@ DESK_PAGES = (
     "resume",
     "organisations",
     "organisation_found",
+    "keys",
     "audit",
     "privacy",
     "privacy_export",
@@ -421,7 +422,7 @@ DESK_PAGES = (
 
 ADDRESSED_PAGES = (
     "organisation", "organisation_invite", "organisation_withdraw", "organisation_role", "organisation_remove",
-    "organisation_transfer", "organisation_leave", "invitation", "invitation_accept",
+    "organisation_transfer", "organisation_leave", "organisation_keys", "invitation", "invitation_accept",
 )  # fmt: skip
 """Pages about one thing, whose tests are beside them; what is not the reader's is not there (404)."""
 
