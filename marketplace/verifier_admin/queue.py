@@ -136,7 +136,7 @@ class CredentialAdmin(ActingAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """The admin's own, and one for the acts."""
-        acts = path("<int:pk>/<slug:act>/", self.admin_site.admin_view(self.act), name="accounts_credential_act")
+        acts = path("<int:pk>/act/<slug:act>/", self.admin_site.admin_view(self.act), name="accounts_credential_act")
         return [acts, *super().get_urls()]
 
     def change_view(self, request: Any, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:

@@ -112,7 +112,7 @@ class FilingForm(forms.Form):
             name = {"evidence": "documents", "fields": EXTRA + parts[-1]}.get(parts[0], parts[0])
             told = gettext(fault.detail)
             if name == "documents" and len(parts) > 1 and parts[1].isdigit():
-                told = gettext("Document %(number)d %(fault)s") % {"number": int(parts[1]) + 1, "fault": told}
+                told = gettext("Document %(number)d: %(fault)s") % {"number": int(parts[1]) + 1, "fault": told}
             self.add_error(name if name in self.fields else None, told[:1].upper() + told[1:])
         return bool(refusal.faults)
 

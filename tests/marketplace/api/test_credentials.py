@@ -139,7 +139,7 @@ def test_a_document_larger_than_a_usual_body_is_taken_and_one_beyond_the_limit_i
     assert len(large) > 4 * 1024**2
     assert mine(rosa).post("workers/me/credentials", filing(licence, large)).status_code == 201
 
-    monkeypatch.setattr(door, "FILING_MAX", 1000)
+    monkeypatch.setattr(door, "FILING_MAX", 500)
 
     response = mine(build.a_worker()).post("workers/me/credentials", filing(licence))
     assert problem(response) == (413, "body-too-large")
