@@ -2,6 +2,6 @@
 is added, edited or removed by hand; what may be done to a job from here is done by its acts.
 """
 
-from tasks.admin import jobs, links, queue, work
+from tasks.admin import jobs, links, queue, standing, work
 
-__all__ = ["jobs", "links", "queue", "work"]
+__all__ = ["jobs", "links", "queue", "standing", "work"]

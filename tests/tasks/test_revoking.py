@@ -9,8 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.test import Client
+from django.urls import reverse
 
-from accounts import documents
+from accounts import documents, organising
 from accounts.models import AuditRow, Credential, CredentialType, Worker
 from accounts.refusals import Refusal
 from marketplace.management.commands.verify import prove_all
@@ -25,6 +27,7 @@ from tests.bench.revoke import passed, race
 from tests.build import CAT
 from tests.guards import violates
 from tests.races import at_once
+from tests.sign_in import sign_in
 
 REASON = "The board withdrew the licence."
 DAY = timedelta(days=1)
@@ -323,6 +326,29 @@ class TestWhatIsRefused:
         assert (flag.kind, flag.credential_id) == ("qualification_revoked", None)
         with pytest.raises(granting.AlreadyRevoked):
             revoke_qualification(grant, reason="Again.", actor="user:7")
+
+
+@pytest.mark.django_db
+def test_in_the_admin_too_a_revocation_takes_what_rests_on_it(client: Client) -> None:
+    clinic = a_clinic()
+    answered, held = clinic.claim(2)
+    clinic.answer(answered)
+    [grant] = Qualification.objects.filter(credential=clinic.credential)
+    fay = build.a_user("Fay")
+    organising.give_platform_role(fay, "admin", given_by=None)
+    sign_in(client, fay)
+
+    client.post(reverse("admin:qualification_qualification_change", args=[grant.pk]), {"revoked_reason": REASON})
+
+    assert Assignment.objects.get(pk=held.assignment_id).state == "expired"
+    flag = AnswerFlag.objects.get()
+    for page in (
+        reverse("admin:tasks_answerflag_changelist") + f"?q={answered.assignment_id}",
+        reverse("admin:tasks_answerflag_change", args=[flag.pk]),
+    ):
+        shown = client.get(page)
+        assert shown.status_code == 200
+    assert REASON in shown.content.decode()
 
 
 @pytest.mark.django_db
