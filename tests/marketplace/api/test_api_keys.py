@@ -140,7 +140,7 @@ def test_a_session_ends_with_its_account_on_every_door() -> None:
     api = Api(user=worker.user)
     assert [status for status, _ in _refused(api)] == [200, 200]
 
-    User.objects.filter(pk=worker.user_id).update(is_active=False)
+    User.objects.filter(pk=worker.user.pk).update(is_active=False)
 
     assert [status for status, _ in _refused(api)] == [401, 401]
 

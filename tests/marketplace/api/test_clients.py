@@ -121,7 +121,8 @@ def _revoke_row(client: OrganisationClient) -> None:
 
 
 def _deactivate(client: OrganisationClient) -> None:
-    User.objects.filter(pk=client.created_by_id).update(is_active=False)
+    assert client.created_by is not None
+    User.objects.filter(pk=client.created_by.pk).update(is_active=False)
 
 
 def _demote(client: OrganisationClient) -> None:
