@@ -7,10 +7,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts.models import CredentialType, User
 from accounts.queries import roles_of
+from accounts.registries import REGISTRIES
 from marketplace.management.commands.seed import DOMAINS
-from qualification.models import Domain
+from qualification.models import CredentialRule, Domain
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -36,10 +37,36 @@ def test_a_new_site_gets_its_domains_each_under_the_one_above_it() -> None:
 def test_seeding_twice_adds_nothing_and_says_nothing(settings: Settings) -> None:
     settings.EMBEDDED_DATABASE = True
     seed()
-    before = (User.objects.count(), Domain.objects.count())
+    before = _counts()
 
     assert seed() == ""
-    assert (User.objects.count(), Domain.objects.count()) == before
+    assert _counts() == before
+
+
+def test_a_new_site_gets_types_of_credentials_that_can_be_filed_and_what_they_open() -> None:
+    assert "types of credentials" in seed()
+
+    licence = CredentialType.objects.get(slug="medical-licence")
+    rules = CredentialRule.objects.filter(type=licence).values_list("domain__path", flat=True)
+    assert "medicine/radiology" in rules
+    for kind in CredentialType.objects.all():
+        kind.full_clean()
+        assert not kind.registry or kind.registry in REGISTRIES
+
+
+def test_a_type_that_an_admin_changed_stays_as_it_is() -> None:
+    seed()
+    CredentialRule.objects.all().delete()
+    CredentialType.objects.filter(slug="npi").update(active=False)
+
+    seed()
+
+    assert not CredentialRule.objects.exists()
+    assert not CredentialType.objects.get(slug="npi").active
+
+
+def _counts() -> list[int]:
+    return [model.objects.count() for model in (User, Domain, CredentialType, CredentialRule)]
 
 
 def test_the_embedded_stack_gets_an_administrator_whose_password_is_shown_once(

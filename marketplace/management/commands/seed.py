@@ -1,11 +1,13 @@
-"""``manage.py seed``: what a new site cannot do without: the platform's domains and a first administrator.
+"""``manage.py seed``: what a new site cannot do without: domains, types of credentials, and a first administrator.
 
 Safe to run at every start: what is there stays as it is, also where somebody changed it since.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
+from pathlib import Path
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -17,8 +19,8 @@ from django.db import transaction
 
 from accounts import organising
 from accounts.audit import acting
-from accounts.models import PlatformRole, User
-from qualification import gold
+from accounts.models import CredentialType, PlatformRole, User
+from qualification import crediting, gold
 from qualification.models import Domain
 
 ACTOR = "command:seed"
@@ -46,19 +48,24 @@ DOMAINS = {
 }
 """Path and name; each after the one above it."""
 
+CREDENTIAL_TYPES = Path(__file__).parents[2] / "demo" / "credential_types.json"
+"""What can be proved, and what each opens: ``types``, each a row of CredentialType with its rules under ``opens``."""
+
 
 class Command(BaseCommand):
     """Adds what is missing and says what it added."""
 
-    help = "Add the platform's domains and the first administrator where they are missing."
+    help = "Add the platform's domains, its credential types and the first administrator where they are missing."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Both, in one transaction."""
+        """All of it, in one transaction."""
         with acting(ACTOR):
-            added = _domains()
+            added, types = _domains(), _credential_types()
             told = _administrator()
         if added:
             self.stdout.write(f"Added {added} domains.")
+        if types:
+            self.stdout.write(f"Added {types} types of credentials.")
         if told:
             self.stdout.write(told)
 
@@ -69,6 +76,19 @@ def _domains() -> int:
     missing = [path for path in DOMAINS if path not in there]
     for path in missing:
         gold.create_domain(path=path, name=DOMAINS[path])
+    return len(missing)
+
+
+def _credential_types() -> int:
+    """Add the missing ones with what they open; returns how many. Rules of those that are there stay as they are."""
+    there = set(CredentialType.objects.values_list("slug", flat=True))
+    missing = [facts for facts in json.loads(CREDENTIAL_TYPES.read_text())["types"] if facts["slug"] not in there]
+    for facts in missing:
+        opens = facts.pop("opens")
+        made = CredentialType.objects.create(**facts)
+        for rule in opens:
+            domain = Domain.objects.get(organisation__isnull=True, path=rule.pop("domain"))
+            crediting.set_rule(made, domain, actor=ACTOR, **rule)
     return len(missing)
 
 
