@@ -131,6 +131,12 @@ class LinksOut(EvidenceOut):
     expires_in = serializers.IntegerField()
 
 
+class DocumentsOut(Out):
+    """The documents of a credential."""
+
+    documents = LinksOut(many=True)
+
+
 class CredentialOut(Out):
     """A credential, without what is sealed."""
 

@@ -21,8 +21,8 @@ from marketplace.api.credential_shapes import (
     CredentialDetailOut,
     CredentialOut,
     CredentialTypeOut,
+    DocumentsOut,
     FilingIn,
-    LinksOut,
 )
 from marketplace.api.documenting import described
 from marketplace.api.doors import Door, StrictJson, shaped
@@ -146,13 +146,13 @@ class EvidenceView(Door):
 
     throttle_scope = "secret"
 
-    @extend_schema(**described("credentials_evidence", "credentials", out=LinksOut(many=True)))
+    @extend_schema(**described("credentials_evidence", "credentials", out=DocumentsOut))
     def get(self, request: Request, credential: str) -> Response:
         """The documents, with links that open for you alone in a browser, for 60 seconds; each look is written down."""
         found = credential_for(self.principal, credential)
         viewer = self.principal.need_user()
         rows = dossiers.evidence_of(self.principal).filter(credential=found, removed_at__isnull=True).order_by("pk")
-        return Response(LinksOut([_linked(one, viewer) for one in rows], many=True).data)
+        return shaped(DocumentsOut, {"documents": [_linked(one, viewer) for one in rows]})
 
 
 def own(principal: policies.Principal, number: int) -> Credential:

@@ -296,7 +296,7 @@ def _filled_in(credential: Credential) -> dict[str, object]:
 
 def _steps(credential: Credential) -> list[StepRow]:
     return [
-        StepRow(gettext(TOLD[step.act]), step.note if step.act in NOTED else "", step.at)
+        StepRow(str(TOLD[step.act]), step.note if step.act in NOTED else "", step.at)
         for step in credential.steps.order_by("pk")
         if step.act in TOLD
     ]
@@ -319,7 +319,7 @@ def _row(credential: Credential) -> CredentialRow:
         name=credential.type.name,
         jurisdiction=credential.jurisdiction,
         state=credential.state,
-        state_title=gettext(title),
+        state_title=str(title),
         badge=badge,
         filed_at=credential.filed_at,
         valid_until=credential.valid_until,

@@ -61,8 +61,10 @@ class FilingForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}),
     )
 
-    def __init__(self, kind: CredentialType, *args: Any, **options: Any) -> None:
-        super().__init__(*args, label_suffix="", **options)
+    def __init__(
+        self, kind: CredentialType, data: Any = None, files: Any = None, *, initial: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, files, initial=initial, label_suffix="")
         self.kind = kind
         self.fields["number"].required = kind.number_required
         if kind.number_check != CredentialType.NumberCheck.NONE:
@@ -102,7 +104,7 @@ class FilingForm(forms.Form):
 
     def uploads(self) -> list[Upload]:
         """The documents, read."""
-        files = cast("Sequence[UploadedFile]", self.cleaned_data["documents"])
+        files = cast("Sequence[UploadedFile[bytes]]", self.cleaned_data["documents"])
         return [Upload(file.name or "", file.read()) for file in files]
 
     def show(self, refusal: Refusal) -> bool:

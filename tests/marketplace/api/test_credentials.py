@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from django.core import signing
 
 from accounts.models import Credential, CredentialType, EvidenceView, PlatformRole, Worker
 from marketplace.api import credentials as door
@@ -289,7 +288,7 @@ class TestLinks:
     """Links to documents: for one viewer, for a minute, and each look written down."""
 
     def links(self, caller: Api, made: dict[str, Any]) -> dict[str, Any]:
-        [told] = caller.get(f"credentials/{made['id']}/evidence").json()
+        [told] = caller.get(f"credentials/{made['id']}/evidence").json()["documents"]
         return dict(told)
 
     def test_a_page_is_a_picture_and_the_file_is_only_ever_saved(self, rosa: Worker, licence: CredentialType) -> None:
@@ -327,9 +326,9 @@ class TestLinks:
         now = time.time()
         assert told["expires_in"] == 60
 
-        monkeypatch.setattr(signing.time, "time", lambda: now + 59)
+        monkeypatch.setattr("django.core.signing.time.time", lambda: now + 59)
         assert vera.get(told["file"]).status_code == 200
-        monkeypatch.setattr(signing.time, "time", lambda: now + 62)
+        monkeypatch.setattr("django.core.signing.time.time", lambda: now + 62)
         late = vera.get(told["file"])
 
         assert late.status_code == 410
