@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+import psycopg
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from accounts import vault
@@ -102,6 +104,13 @@ def called(user: User) -> str:
 
 # Decisions
 
+_NO_APPROVAL = {
+    "an_approval_is_by_a_verifier": NotAVerifier,
+    "an_approval_is_never_ones_own": OwnCredential,
+    "a_verifier_approves_once": ApprovedAlready,
+}
+"""What a guard's no means to the verifier."""
+
 
 def need_no_approval_by(user: User, credential: Credential) -> None:
     """Raise ApprovedAlready where the user said yes to this round before."""
@@ -118,7 +127,7 @@ def approve(credential: Credential, *, verifier: User, note: str, at: datetime) 
     end = valid_until(credential, at)
     if end is not None and end <= at:
         raise CredentialLapsed
-    Approval.objects.create(credential=credential, round=credential.round, verifier=verifier, note=note, at=at)
+    _say_yes(credential, verifier, note, at)
     note_step(credential, CredentialStep.Act.APPROVED, actor=called(verifier), at=at, note=note)
     credential.claimed_by, credential.claimed_until = None, None
     if credential.approvals.filter(round=credential.round).count() < credential.type.verifiers_needed:
@@ -129,6 +138,17 @@ def approve(credential: Credential, *, verifier: User, note: str, at: datetime) 
         note_step(credential, CredentialStep.Act.VERIFIED, actor=called(verifier), at=at)
     credential.save(update_fields=["state", "reason", "claimed_by", "claimed_until", "verified_at", "valid_until"])
     return credential
+
+
+def _say_yes(credential: Credential, verifier: User, note: str, at: datetime) -> None:
+    """Write the approval. What changed since we looked (a role taken away, an account linked) the database tells."""
+    try:
+        with transaction.atomic():
+            Approval.objects.create(credential=credential, round=credential.round, verifier=verifier, note=note, at=at)
+    except IntegrityError as error:
+        cause = error.__cause__
+        broken = cause.diag.constraint_name if isinstance(cause, psycopg.Error) else None
+        raise _NO_APPROVAL.get(broken or "", CredentialNotInState) from error
 
 
 def refuse(credential: Credential, *, verifier: User, reason: str, at: datetime) -> Credential:
