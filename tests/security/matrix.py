@@ -83,6 +83,21 @@ def among(*allowed: str, otherwise: int = 403) -> Rule:
     return rule
 
 
+def credentials_by(verifying: Told, own: Told, key: Told) -> Rule:
+    """A worker's credential: told what, who verifies, its worker, and any key; for the rest it does not exist."""
+
+    def rule(caller: str) -> tuple[Told, Told]:
+        if caller in STRANGERS:
+            return 401, 401
+        if caller == "admin":
+            return verifying, verifying
+        if "key" in caller:
+            return key, key
+        return (own if caller == "worker" else 404), (own if caller == "other_worker" else 404)
+
+    return rule
+
+
 def both(own: Rule, foreign: Rule) -> Rule:
     """The first rule for what is own, the second for what is foreign."""
     return lambda caller: (own(caller)[0], foreign(caller)[1])
@@ -171,6 +186,13 @@ def _item(*_: Any) -> dict[str, Any]:
     return {"items": [{"payload": {"text": "new"}, "accepted": [{"label": build.CAT}]}]}
 
 
+def _filing(*_: Any) -> dict[str, Any]:
+    return {"issuer": "Board", "holder": "Me", "number": "2000000002"}
+
+
+_READS_CREDENTIAL, _VERIFIES = credentials_by("ok", "ok", 404), credentials_by("ok", 403, 404)
+_OWN_CREDENTIAL = credentials_by(403, "ok", 403)
+_FILED, _IN_REVIEW = {"credential": "credential_filed"}, {"credential": "credential_in_review"}
 _ORG, _JOB = {"organisation": "organisation"}, {"job": "live"}
 _A_READ = tenants("jobs:read")
 _MAKES = tenants("gold:write")
@@ -216,8 +238,55 @@ API: Mapping[tuple[str, str], Entry] = {
     ("worker-assignments", "GET"): Entry(among(*WORKERS)),
     ("worker-earnings", "GET"): Entry(among(*WORKERS)),
     ("worker-standing", "GET"): Entry(among(*WORKERS)),
+    ("worker-profile", "GET"): Entry(among(*WORKERS)),
+    ("worker-profile", "PATCH"): Entry(among(*WORKERS), body=lambda *_: {"country": "DE"}),
+    ("worker-private", "GET"): Entry(among(*SESSIONS)),
+    ("worker-private", "PATCH"): Entry(among(*SESSIONS), body=lambda *_: {"legal_name": "Me"}),
+    ("worker-agreements", "GET"): Entry(among(*WORKERS)),
+    # Whoever has work may ask any worker to agree; a key agrees for nobody.
+    ("worker-agree", "POST"): Entry(among("worker", "other_worker", "specialist"), {"terms": "terms"}),
+    ("worker-blocks", "GET"): Entry(among(*WORKERS)),
+    ("terms", "GET"): Entry(among("admin")),
+    ("terms", "POST"): Entry(among("admin"), body=lambda *_: {"title": "Rules", "text": "Be honest."}),
+    ("organisation-terms", "GET"): Entry(_A_READ, _ORG),
+    ("organisation-terms", "POST"): Entry(
+        tenants("jobs:write"), _ORG, body=lambda *_: {"title": "Silence", "text": "Tell nobody."}
+    ),
+    ("terms-withdraw", "POST"): Entry(tenants("jobs:write"), {"terms": "terms"}),
+    ("organisation-blocks", "GET"): Entry(tenants("jobs:write"), _ORG),
+    ("organisation-blocks", "POST"): Entry(
+        tenants("jobs:write"), _ORG, body=lambda tenant, _: {"answer": tenant["answer"], "reason": "Copied."}
+    ),
+    ("blocks", "GET"): Entry(among("admin")),
+    ("blocks", "POST"): Entry(
+        among("admin"), side="worker", body=lambda mine, _: {"worker": mine["worker"], "reason": "Copied."}
+    ),
+    ("block-lift", "POST"): Entry(tenants("jobs:write"), {"block": "block"}, body=lambda *_: {"reason": "A mistake."}),
     ("worker-keys", "GET"): Entry(among(*WORKERS)),
     ("worker-keys", "POST"): Entry(among("worker", "other_worker", "specialist"), body=lambda *_: {"name": "k"}),
+    ("credential-types", "GET"): Entry(known),
+    ("worker-credentials", "GET"): Entry(among("worker", "other_worker", "specialist")),
+    ("worker-credentials", "POST"): Entry(
+        among("worker", "other_worker", "specialist"),
+        side="worker",
+        body=lambda mine, _: {**_filing(), "type": mine["credential_type"]},
+    ),
+    ("credentials", "GET"): Entry(among("admin")),
+    ("credential", "GET"): Entry(_READS_CREDENTIAL, _FILED, side="worker"),
+    ("credential-evidence", "GET"): Entry(_READS_CREDENTIAL, _FILED, side="worker"),
+    ("credential-answer", "POST"): Entry(
+        _OWN_CREDENTIAL, {"credential": "credential_asked"}, side="worker", body=_filing
+    ),
+    ("credential-withdraw", "POST"): Entry(_OWN_CREDENTIAL, _FILED, side="worker"),
+    ("credential-claim", "POST"): Entry(_VERIFIES, _FILED, side="worker"),
+    ("credential-release", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker"),
+    ("credential-ask", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker", body=lambda *_: {"reason": "More."}),
+    ("credential-approve", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker"),
+    ("credential-refuse", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker", body=lambda *_: {"reason": "No."}),
+    ("credential-look-up", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker"),
+    ("credential-revoke", "POST"): Entry(
+        _VERIFIES, {"credential": "credential_verified"}, side="worker", body=lambda *_: {"reason": "Over."}
+    ),
     ("organisations", "GET"): Entry(known),
     ("organisations", "POST"): Entry(among(*SESSIONS), body=lambda *_: {"name": "New"}),
     ("organisation", "GET"): Entry(tenants("any"), _ORG),
@@ -400,6 +469,7 @@ PUBLIC_PAGES = (
     "line", "line_now", "problems", "problem", "healthz", "readyz", "oauth_metadata", "oauth_token", "oauth_revoke",
 )  # fmt: skip
 DESK_PAGES = (
+    "credentials",
     "work",
     "welcome",
     "join",
@@ -407,6 +477,10 @@ DESK_PAGES = (
     "submit",
     "give_back",
     "resume",
+    "agree",
+    "me",
+    "agreements",
+    "platform_workers",
     "organisations",
     "organisation_found",
     "keys",
@@ -422,7 +496,8 @@ DESK_PAGES = (
 
 ADDRESSED_PAGES = (
     "organisation", "organisation_invite", "organisation_withdraw", "organisation_role", "organisation_remove",
-    "organisation_transfer", "organisation_leave", "organisation_keys", "invitation", "invitation_accept",
+    "credential", "credential_file", "credential_answer", "credential_withdraw", "document", "evidence",
+    "organisation_transfer", "organisation_leave", "organisation_workers", "organisation_keys", "invitation", "invitation_accept",
 )  # fmt: skip
 """Pages about one thing, whose tests are beside them; what is not the reader's is not there (404)."""
 

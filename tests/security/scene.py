@@ -10,16 +10,16 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 
-from accounts import inviting, keys, organising
+from accounts import blocking, consenting, credentials, inviting, keys, organising, verifying
 from accounts.models import Membership, Organisation, User, Worker
 from marketplace import clients
 from marketplace.api import ids
-from qualification import examining, gold
+from qualification import crediting, examining, gold
 from qualification.models import Domain, Exam, GoldSet
 from tasks import importing, judging, publishing, releasing, submitting
 from tasks.formats.rows import parse_row
 from tasks.models import Job, Task
-from tests import build
+from tests import build, papers
 from tests.marketplace.api.client import Api
 
 CANARY = "CANARY"
@@ -57,6 +57,9 @@ def a_scene() -> Scene:
     worker, other, specialist = build.a_worker("Worker"), build.a_worker("Other"), build.a_worker("Specialist")
     a = _tenant(organisation_a, subject, "", other)
     b = _tenant(organisation_b, subject, CANARY + " ", other)
+    for one in (worker, other, specialist):
+        for terms in consenting.asked_for():
+            consenting.give_consent(one, terms)
     mine = _of_worker(worker, a, subject)
     theirs = _of_worker(other, a, subject)
     build.a_qualification(specialist, subject, level=3)
@@ -66,6 +69,9 @@ def a_scene() -> Scene:
     EmailAddress.objects.create(user=worker.user, email=worker.user.email, verified=True)
     callers = _people(owner_a, owner_b, organisation_a, worker, other, specialist)
     callers |= _keys(organisation_a, owner_a, worker)
+    admin = User.objects.get(name="Admin")
+    mine.ids |= _credentials(worker, admin, holder="Wanda")
+    theirs.ids |= _credentials(other, admin, holder=CANARY)
     return Scene(a, b, mine, theirs, callers, {"nobody": build.a_user("Nobody").email})
 
 
@@ -110,6 +116,14 @@ def _tenant(organisation: Organisation, subject: Domain, private: str, answerer:
     found.ids |= _jobs(organisation, subject, private, definition, needs, answerer, ready)
     member = organising.add_member(organisation, user=build.a_user(f"{private}member"), role="finance")
     key, _ = keys.issue_key(organisation=organisation, name=f"{private}key", scopes=["jobs:read"])
+    # Everybody here has agreed to its text; that it closes a claim is tested elsewhere.
+    nda = consenting.publish_terms(
+        organisation=organisation, kind="nda", title="Silence", text="Tell nobody.", published_by=None
+    )
+    blocked = build.a_worker()
+    block = blocking.block_worker(blocked, organisation=organisation, reason=f"{private}Copied.", blocked_by=None)
+    found.ids["terms"] = ids.public("trm", nda.pk)
+    found.ids["block"] = ids.public("blk", block.pk)
     found.ids["member"] = ids.public("mem", member.pk)
     found.ids["key"] = ids.public("key", key.pk)
     maker = Membership.objects.get(organisation=organisation, role=Membership.Role.OWNER).user
@@ -205,6 +219,24 @@ def _of_worker(worker: Worker, tenant: Tenant, subject: Domain) -> Tenant:
             "key": ids.public("key", key.pk),
         }
     )
+
+
+def _credentials(worker: Worker, admin: User, *, holder: str) -> dict[str, str]:
+    """A credential in each state that is acted on; the admin has one in hand."""
+    types = [build.a_credential_type(registry="nppes", number_check="npi") for _ in range(5)]
+    filing = credentials.Filing(issuer="Board", holder=holder, number="2000000002")
+    papered = [credentials.Upload("a.png", papers.png())]
+    filed, asked, in_review, verified = (
+        credentials.file_credential(worker, kind, filing, evidence=papered if kind is types[0] else [])
+        for kind in types[:4]
+    )
+    for one in (asked, in_review, verified):
+        verifying.claim_review(one, verifier=admin)
+    verifying.ask_for_more(asked, verifier=admin, reason="More.")
+    crediting.approve_credential(verified, verifier=admin)
+    made = {"filed": filed, "asked": asked, "in_review": in_review, "verified": verified}
+    found = {f"credential_{name}": ids.public("crd", one.pk) for name, one in made.items()}
+    return {**found, "credential_type": ids.public("cty", types[4].pk)}
 
 
 def _two_open(job: Job) -> list[Task]:
