@@ -254,7 +254,10 @@ def _invitation(request: HttpRequest, principal: Principal, token: str) -> HttpR
 def _refused_invitation(request: HttpRequest, principal: Principal, refusal: Refusal) -> HttpResponse:
     told = _told(refusal, request)
     about = {"refusal": told, "addresses": policies.verified_addresses_of(principal)}
-    return render(request, "organisation/invitation.html", about, status=told.status)
+    response = render(request, "organisation/invitation.html", about, status=told.status)
+    # Django logs what is not found by its address, and this address holds a token that may still be good.
+    response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001  Django's own mark
+    return response
 
 
 def _list(request: HttpRequest, principal: Principal, *, name: str = "", fault: str = "") -> HttpResponse:

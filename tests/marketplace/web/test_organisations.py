@@ -145,7 +145,7 @@ def test_a_stranger_sees_the_same_page_whatever_the_link_says(client: Client, no
 
 
 def test_a_stolen_link_is_refused_as_a_wrong_one_is_and_says_what_would_help(
-    client: Client, north: Organisation
+    client: Client, north: Organisation, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.post(page_of(north, "invite"), {"email": ADA, "role": "owner"})
     thief = verified(build.a_user("Thief"), "thief@example.org")
@@ -157,6 +157,7 @@ def test_a_stolen_link_is_refused_as_a_wrong_one_is_and_says_what_would_help(
     assert all("thief@example.org" in page.content.decode() for page in told)
     assert not any("North" in page.content.decode() for page in told)
     assert role_in(thief, north.pk) is None
+    assert link() not in caplog.text
 
 
 def test_what_is_wrong_with_an_invitation_is_said_beside_the_field(client: Client, north: Organisation) -> None:
