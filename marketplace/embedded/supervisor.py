@@ -26,6 +26,8 @@ from marketplace.embedded.child import Child
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
+NAME = "localhost"
+"""What people call it: passkeys belong to a host's name, never to its number."""
 PORTS = range(8000, 8100)
 """Tried in order. All lie below the range from which the kernel takes the ports of outgoing connections."""
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
@@ -71,8 +73,8 @@ class Stack:
         self.stop()
 
     def address(self) -> str:
-        """Where the site answers, such as ``http://127.0.0.1:8000``."""
-        return f"http://{HOST}:{self.port}"
+        """Where the site answers, such as ``http://localhost:8000``."""
+        return f"http://{NAME}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """The environment in which a ``manage.py`` command works on this site."""

@@ -58,13 +58,13 @@ def test_a_narrow_terminal_sees_every_figure_whole() -> None:
     narrow.print(live_view(a_now(), 80))
     narrow.print(
         accounts_table(
-            "http://127.0.0.1:8000",
+            "http://localhost:8000",
             dict.fromkeys(("worker", "requester", "administrator"), ("requester@localhost", "0123456789ab")),
         )
     )
 
     assert "…" not in said_by(narrow)
-    for words in ("digits", "32/150", "31.10", "90.0%", "http://127.0.0.1:8000/api/v1/docs", "0123456789ab"):
+    for words in ("digits", "32/150", "31.10", "90.0%", "http://localhost:8000/api/v1/docs", "0123456789ab"):
         assert words in said_by(narrow)
 
 
