@@ -26,7 +26,7 @@ BEGIN
     RAISE EXCEPTION 'credential % does not move from % to %', OLD.id, OLD.state, NEW.state
       USING ERRCODE = 'restrict_violation', CONSTRAINT = 'credential_moves_are_legal', TABLE = TG_TABLE_NAME;
   END IF;
-  IF NEW.round <> OLD.round + CASE WHEN OLD.state = 'more_wanted' AND NEW.state = 'filed' THEN 1 ELSE 0 END THEN
+  IF NEW.round <> OLD.round + (CASE WHEN OLD.state = 'more_wanted' AND NEW.state = 'filed' THEN 1 ELSE 0 END) THEN
     RAISE EXCEPTION 'credential %: a round begins with an answer to a question, and with nothing else', OLD.id
       USING ERRCODE = 'restrict_violation', CONSTRAINT = 'an_answer_begins_a_round', TABLE = TG_TABLE_NAME;
   END IF;
@@ -58,22 +58,22 @@ CREATE TRIGGER credentials_are_kept BEFORE DELETE ON accounts_credential
 CREATE FUNCTION allow_approval() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   about accounts_credential;
-  broken text;
 BEGIN
   SELECT * INTO about FROM accounts_credential WHERE id = NEW.credential_id FOR NO KEY UPDATE;
   PERFORM FROM accounts_platformrole WHERE user_id = NEW.verifier_id AND role IN ('verifier', 'admin') FOR KEY SHARE;
   IF NOT (FOUND OR EXISTS (SELECT FROM accounts_user WHERE id = NEW.verifier_id AND is_superuser))
      OR NOT EXISTS (SELECT FROM accounts_user WHERE id = NEW.verifier_id AND is_active) THEN
-    broken := 'an_approval_is_by_a_verifier';
-  ELSIF about.state <> 'in_review' OR about.round <> NEW.round OR about.claimed_by_id IS DISTINCT FROM NEW.verifier_id THEN
-    broken := 'an_approval_is_of_what_is_in_review';
-  ELSIF EXISTS (SELECT FROM accounts_worker mine JOIN accounts_worker theirs ON theirs.person_id = mine.person_id
-                WHERE theirs.id = about.worker_id AND mine.user_id = NEW.verifier_id) THEN
-    broken := 'an_approval_is_never_ones_own';
+    RAISE EXCEPTION 'user % is no verifier', NEW.verifier_id
+      USING ERRCODE = 'restrict_violation', CONSTRAINT = 'an_approval_is_by_a_verifier', TABLE = TG_TABLE_NAME;
   END IF;
-  IF broken IS NOT NULL THEN
-    RAISE EXCEPTION 'credential % is not approved by user %', NEW.credential_id, NEW.verifier_id
-      USING ERRCODE = 'restrict_violation', CONSTRAINT = broken, TABLE = TG_TABLE_NAME;
+  IF about.state <> 'in_review' OR about.round <> NEW.round OR about.claimed_by_id IS DISTINCT FROM NEW.verifier_id THEN
+    RAISE EXCEPTION 'credential % does not lie before user %', NEW.credential_id, NEW.verifier_id
+      USING ERRCODE = 'restrict_violation', CONSTRAINT = 'an_approval_is_of_what_is_in_review', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF EXISTS (SELECT FROM accounts_worker mine JOIN accounts_worker theirs ON theirs.person_id = mine.person_id
+             WHERE theirs.id = about.worker_id AND mine.user_id = NEW.verifier_id) THEN
+    RAISE EXCEPTION 'credential % is of user % themself', NEW.credential_id, NEW.verifier_id
+      USING ERRCODE = 'restrict_violation', CONSTRAINT = 'an_approval_is_never_ones_own', TABLE = TG_TABLE_NAME;
   END IF;
   RETURN NEW;
 END $$;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -32,7 +33,7 @@ def noticed(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) 
     return sweep
 
 
-def verified(**filing: str) -> Credential:
+def verified(**filing: Any) -> Credential:
     """A licence that is valid through the first of March."""
     return build.a_credential(verified=True, at=NOW, expires_on=LAST_DAY, **filing)
 
