@@ -22,7 +22,7 @@ from tasks.revoking import Revoked, revoke_credential, revoke_qualification
 from tests import build
 
 APART = 0.006
-"""Seconds by which the two may start apart: about as long as each of them takes."""
+"""Seconds, about as long as each of the two takes: they start up to two of these apart, either of them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _drawn(rng: np.random.Generator) -> Chances:
     return Chances(
         by_credential=bool(rng.random() < 0.5),
         meanwhile=bool(rng.random() < 0.2),
-        claims_wait=APART * float(rng.random()),
+        claims_wait=APART * 2 * float(rng.random()),
         revokes_wait=APART * 2 * float(rng.random()),
         submit_wait=APART * float(rng.random()),
         count=int(rng.integers(1, 4)),

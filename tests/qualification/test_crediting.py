@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from accounts import verifying
+from accounts import assessing, credentials, verifying
 from accounts.models import Credential, CredentialType, Worker
 from accounts.queries import instant
 from accounts.refusals import Refusal
@@ -54,6 +54,21 @@ def test_the_last_approval_needed_grants_what_the_rules_say_and_no_earlier_one()
     assert standings(worker.pk) == {rule.domain_id: 3}
     assert (granted.source, granted.credential_id, granted.granted_by) == ("credential", verified.pk, second)
     assert Worker.objects.get(pk=worker.pk).standing_epoch == 1
+
+
+@pytest.mark.parametrize(("points", "state"), [(4, "verified"), (2, "refused")])
+@pytest.mark.django_db
+def test_an_interview_that_is_passed_opens_what_its_type_opens(points: int, state: str) -> None:
+    rubric = [{"name": "depth", "title": "Depth", "most": 5}]
+    rule = a_rule(build.a_credential_type(kind="interview", rubric=rubric, pass_points=3))
+    assessor, filing = build.a_verifier(), credentials.Filing(holder="Rosa Ray")
+    filed = credentials.file_credential(build.a_worker(), rule.type, filing, evidence=[])
+    assessing.schedule_assessment(filed, assessor=assessor, scheduled_at=instant(None) + DAY)
+
+    scored = crediting.pass_assessment(filed, assessor=assessor, scores={"depth": points}, note="Knew their anatomy.")
+
+    assert scored.state == state
+    assert standings(scored.worker_id) == ({rule.domain_id: 3} if points == 4 else {})
 
 
 @pytest.mark.django_db

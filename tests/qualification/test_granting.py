@@ -1,5 +1,6 @@
 """A qualification is granted anew and revoked once, never edited, and claiming hears of each change."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from qualification.models import Domain, Qualification
 from qualification.queries import standings
 from tests import build
 from tests.guards import violates
-from tests.races import at_once
+from tests.races import at_once, waits_for
 
 DAY = timedelta(days=1)
 
@@ -269,3 +270,28 @@ def test_the_owner_cannot_rewrite_qualifications_either(
         owner_connection.execute(statement)
     assert refused.value.diag.constraint_name == "qualification_is_only_revoked"
     assert Domain.objects.count() == 1
+
+
+@pytest.mark.parametrize("act", ["another level", "revoked"])
+def test_the_time_of_an_end_is_taken_after_the_claims_that_rest_on_it_are_through(
+    committed_db: str, owner_connection: psycopg.Connection[Any], act: str
+) -> None:
+    held = build.a_qualification(level=3)
+    acts: dict[str, Callable[[], object]] = {
+        "another level": partial(
+            granting.grant_qualification, held.worker, held.domain, level=2, source="admin", reason="Lower."
+        ),
+        "revoked": partial(granting.revoke_qualification, held, reason="Fraud.", actor="user:1"),
+    }
+    begun = instant(None)
+
+    waits_for(
+        owner_connection,
+        "SELECT FROM qualification_qualification WHERE id = %s FOR SHARE",
+        [held.pk],
+        acts[act],
+    )
+
+    held.refresh_from_db()
+    assert held.revoked_at is not None
+    assert held.revoked_at - begun > timedelta(seconds=0.4)

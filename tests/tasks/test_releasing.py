@@ -21,7 +21,7 @@ from accounts.queries import pseudonym_of
 from qualification.inference.agreement import mean_pairwise_agreement
 from tasks import importing, judging, publishing, releasing, reviewing, settling
 from tasks.formats.release import read_release, write_answers_csv, write_csv, write_jsonl
-from tasks.models import Assignment, Job, Release, ReleaseFile, Task
+from tasks.models import AnswerFlag, Assignment, Job, Release, ReleaseFile, Task
 from tests import build
 from tests.build import CAT, DOG
 from tests.races import at_once
@@ -83,6 +83,28 @@ class TestWhatIsInIt:
         [row] = read_release(content(release, "data.jsonl"))
         ids = Assignment.objects.filter(task=tasks[0]).values_list("worker_id", flat=True)
         assert {answer.worker for answer in row.answers} == {pseudonym_of(job.organisation, pk) for pk in ids}
+
+    def test_a_flagged_answer_says_so_and_nothing_else_moves_by_a_byte(self) -> None:
+        job, tasks = a_worked_job("ccd ddd")
+        before = releasing.seal_release(job, actor="system")
+        doubted = Assignment.objects.filter(task=tasks[0]).earliest("pk")
+        cleared = Assignment.objects.filter(task=tasks[1]).earliest("pk")
+        doubt = {"job": job, "kind": "credential_revoked", "flagged_at": doubted.leased_at, "note": "Forged."}
+        AnswerFlag.objects.create(assignment=doubted, **doubt)
+        AnswerFlag.objects.create(assignment=cleared, **doubt, cleared_at=doubted.leased_at)
+
+        after = releasing.seal_release(job, actor="system")
+
+        data = content(after, "data.jsonl")
+        flagged = {row.task: [one.flags for one in row.answers if one.flags] for row in read_release(data)}
+        assert flagged == {public(tasks[0]): [("credential_revoked",)], public(tasks[1]): []}
+        assert after.manifest is not None
+        assert before.manifest is not None
+        assert after.manifest["counts"] == before.manifest["counts"] | {"flags": {"credential_revoked": 1}}
+        assert b"Forged" not in data
+        assert data.replace(b'"flags":["credential_revoked"],', b"") == content(before, "data.jsonl")
+        for name in ("answers.csv", "tasks.csv"):
+            assert content(after, name) == content(before, name)
 
     def test_hidden_gold_is_left_out_and_so_is_what_is_not_judged(self) -> None:
         job, tasks = a_worked_job()

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts import documents, organising
 from accounts.models import AuditRow, Credential, CredentialType, Worker
+from accounts.queries import instant
 from accounts.refusals import Refusal
 from marketplace.management.commands.verify import prove_all
 from qualification import crediting, granting
@@ -26,7 +27,7 @@ from tests import build
 from tests.bench.revoke import passed, race
 from tests.build import CAT
 from tests.guards import violates
-from tests.races import at_once
+from tests.races import at_once, waits_for
 from tests.sign_in import sign_in
 
 REASON = "The board withdrew the licence."
@@ -384,6 +385,35 @@ def test_flags_are_never_emptied_even_by_their_owner(
         owner_connection.execute("TRUNCATE tasks_answerflag")
 
     assert refused.value.diag.constraint_name == "flags_are_never_emptied"
+
+
+def test_a_revocation_waits_for_a_claim_that_is_under_way_and_takes_its_time_afterwards(
+    committed_db: str, owner_connection: psycopg.Connection[Any]
+) -> None:
+    clinic = a_clinic()
+    begun = instant(None)
+
+    came = waits_for(
+        owner_connection,
+        "SELECT pg_advisory_xact_lock(%s)",
+        [clinic.worker.pk],
+        partial(revoke_credential, clinic.credential, reason=REASON, actor="user:7"),
+    )
+
+    assert came.qualifications == 1
+    [grant] = Qualification.objects.filter(credential=clinic.credential)
+    assert grant.revoked_at is not None
+    assert grant.revoked_at - begun > timedelta(seconds=0.4)
+
+
+@pytest.mark.django_db
+def test_a_grant_that_came_after_a_claim_began_is_for_the_next_one() -> None:
+    clinic = a_clinic()
+
+    with pytest.raises(claiming.NotQualified):
+        claiming.claim_tasks(clinic.worker.pk, job_id=clinic.job.pk, at=instant(None) - timedelta(minutes=1))
+
+    assert len(clinic.claim()) == 1
 
 
 def test_of_two_who_revoke_at_once_one_is_refused_and_answers_are_flagged_once(committed_db: str) -> None:
