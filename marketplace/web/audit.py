@@ -152,6 +152,8 @@ def _changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> lis
     found = []
     for name in dict.fromkeys([*old, *new]):
         was, now = old.get(name), new.get(name)
+        if name == "created_at":  # the row's own time, said at its head
+            continue
         if was != now and not (was in _EMPTY and now in _EMPTY):
             found.append(Change(_column(name), _value(was), _value(now)))
     return [*found, *(Change(_column(name), "", "", veiled=True) for name in veiled)]

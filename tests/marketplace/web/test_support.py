@@ -49,6 +49,7 @@ def test_support_sees_what_the_user_sees_under_a_banner_and_stops() -> None:
     assert page.status_code == 200
     assert b"You look through the eyes of" in page.content
     assert page.context["user"] == worker.user
+    assert b"Earned so far" not in page.content
     assert client.get("/api/v1/me").json()["user"] == ids.public("usr", worker.user.pk)
     stopped = client.post(reverse("support_stop"), follow=True)
     assert b"your own eyes again" in stopped.content
