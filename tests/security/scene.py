@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.urls import reverse
 
 from accounts import blocking, consenting, credentials, inviting, keys, organising, verifying
 from accounts.models import Membership, Organisation, User, Worker
@@ -252,9 +253,14 @@ def _people(
         user = build.a_user(role.value)
         organising.add_member(organisation_a, user=user, role=role)
         members[f"{role.value}_a"] = Api(user=user)
-    admin, treasurer = build.a_user("Admin"), build.a_user("Treasurer")
-    organising.give_platform_role(admin, "admin")
-    organising.give_platform_role(treasurer, "treasurer")
+    staff = {role: build.a_user(role.capitalize()) for role in ("admin", "treasurer", "verifier", "support")}
+    for role, user in staff.items():
+        organising.give_platform_role(user, role)
+    one_factor = build.a_user("One factor")
+    organising.add_member(organisation_a, user=one_factor, role="owner")
+    looker = Api(user=staff["support"])
+    response = looker.client.post(reverse("support_impersonate"), {"email": owner_a.email, "reason": "They called."})
+    assert response.status_code == 302
     workers = {"worker": worker, "other_worker": other, "specialist": specialist}
     return {
         "anonymous": Api(),
@@ -262,8 +268,9 @@ def _people(
         "owner_a": Api(user=owner_a),
         **members,
         "owner_b": Api(user=owner_b),
-        "admin": Api(user=admin),
-        "treasurer": Api(user=treasurer),
+        **{role: Api(user=user) for role, user in staff.items()},
+        "one_factor_a": Api(user=one_factor, second_factor=False),
+        "looker": looker,
     }
 
 
