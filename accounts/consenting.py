@@ -92,7 +92,7 @@ def give_consent(worker: Worker, terms: Terms, *, at: datetime | None = None) ->
 
 
 def missing_of(worker: Worker, organisation_id: int | None = None) -> list[Terms]:
-    """What the worker has still to agree to before any work, or before work for this organisation too; oldest first.
+    """What the worker has still to agree to before any work, or before work for this organisation too; the platform's first.
 
     A model agrees to nothing: whoever runs it has.
     """
@@ -100,7 +100,7 @@ def missing_of(worker: Worker, organisation_id: int | None = None) -> list[Terms
         return []
     asked = asked_for().filter(Q(organisation__isnull=True) | Q(organisation_id=organisation_id))
     given = Consent.objects.filter(worker=worker).values("terms_id")
-    return list(asked.exclude(pk__in=given).order_by("organisation_id", "pk"))
+    return list(asked.exclude(pk__in=given).order_by(F("organisation_id").asc(nulls_first=True), "pk"))
 
 
 def asked_for() -> QuerySet[Terms]:
