@@ -103,7 +103,8 @@ def documents_of(user: User) -> Iterator[Document]:
 def changes_by(user: User) -> Iterator[dict[str, Any]]:
     """Every row of the audit that was written in this person's name, oldest first."""
     rows = AuditRow.objects.filter(actor=f"user:{user.pk}").order_by("pk")
-    yield from rows.values("at", "action", "subject", "before", "after").iterator(2_000)
+    for row in rows.values("at", "action", "subject", "before", "after").iterator(2_000):
+        yield dict(row)
 
 
 def _facts_about_worker(worker: Worker) -> dict[str, Any]:

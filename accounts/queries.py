@@ -98,6 +98,8 @@ def insiders_of(organisation_ids: Iterable[int]) -> frozenset[tuple[int, int]]:
 
 def is_key_of(key_id: int, organisation_id: int | None) -> bool:
     """Is it a key of this organisation?"""
+    if organisation_id is None:
+        return False
     return ApiKey.objects.filter(pk=key_id, organisation_id=organisation_id, worker__isnull=True).exists()
 
 

@@ -113,9 +113,11 @@ def facts_about(worker_id: int) -> dict[str, Any]:
 def answers_by(worker_id: int) -> Iterator[dict[str, Any]]:
     """Every assignment of the worker, oldest first, with the answer where there is one; gold looks like any other task."""
     rows = Assignment.objects.filter(worker_id=worker_id).order_by("pk")
-    yield from rows.values(
+    told = rows.values(
         "pk", "state", "price_micros", "leased_at", "submitted_at", "reason", "answer__label", "answer__seconds"
-    ).iterator(2_000)
+    )
+    for row in told.iterator(2_000):
+        yield dict(row)
 
 
 def _money_in_the_way(worker_id: int, balances: list[Money]) -> list[Fault]:

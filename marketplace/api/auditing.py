@@ -67,7 +67,7 @@ OTHER_SUBJECTS = (
 SUBJECTS = tuple(sorted((*KINDS, *OTHER_SUBJECTS)))
 ACTIONS = ("insert", "update", "delete")
 
-_TABLES = {kind: table for table, kind in reversed(KINDS.items())}
+_TABLES = {kind: table for table, kind in reversed(list(KINDS.items()))}
 _ACTORS = {"usr": "user", "key": "key"}
 _COLUMNS: Mapping[str, str] = {
     "organisation_id": "org", "job_id": "job", "domain_id": "dom", "gold_set_id": "gst", "attempt_id": "att",

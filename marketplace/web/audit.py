@@ -51,7 +51,7 @@ class Row:
 @for_users
 def audit(request: HttpRequest, principal: Principal) -> HttpResponse:
     """A page of the audit."""
-    form = {name: value.strip() for name, value in request.GET.items() if value.strip()}
+    form = {name: str(value).strip() for name, value in request.GET.items() if str(value).strip()}
     faults: dict[str, str] = {}
     status = 200
     rows: list[Row] = []
