@@ -187,6 +187,11 @@ STATIC_ROOT = BASE_DIR / "staticfiles" if STATIC_MANIFEST else None
 STATICFILES_DIRS = [BASE_DIR / "marketplace" / "web" / "static"]
 WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
 MEDIA_ROOT = TOUCHSTONE_HOME / "media"
+FILE_UPLOAD_HANDLERS = [
+    "marketplace.web.receiving.Bounded",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # Documents that prove credentials, sealed; no address leads here.

@@ -237,9 +237,10 @@ def _form(
     about: dict[str, Credential | None],
 ) -> HttpResponse:
     """The form, empty or as it was sent; where it was sent and the act took it, on to the credential."""
-    told = None
+    told, answered = None, about.get("answers")
+    kept = answered is not None and answered.evidence.filter(removed_at__isnull=True).exists()
     if request.method == "POST":
-        form = FilingForm(kind, request.POST, request.FILES)
+        form = FilingForm(kind, request.POST, request.FILES, has_documents=kept)
         if form.is_valid():
             try:
                 with principal.acting():
@@ -249,7 +250,7 @@ def _form(
             else:
                 return redirect("credential", credential=ids.public("crd", made.pk))
     else:
-        form = FilingForm(kind, initial=initial)
+        form = FilingForm(kind, initial=initial, has_documents=kept)
     context = {
         "form": form,
         "kind": kind,

@@ -10,12 +10,15 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts.credentials import Filing, Upload
+from accounts.documents import ASSESSED
 from accounts.models import CredentialType
 from accounts.refusals import Refusal
 from accounts.uploads import BYTES_MAX
 
 EXTRA = "extra-"
 """What the names of a type's further fields begin with here, so that none can pass for one of ours."""
+ON_PAPER = ("issuer", "holder", "number", "issued_on", "expires_on")
+"""What stands on a document; an interview or a portfolio has none of it."""
 ACCEPTED = ".pdf,.png,.jpg,.jpeg"
 
 
@@ -39,7 +42,7 @@ class Documents(forms.FileField):
 
 
 class FilingForm(forms.Form):
-    """What is asked for to prove one type of credential."""
+    """What is asked for to prove one type of credential; no document is needed where some are kept (``has_documents``)."""
 
     issuer = forms.CharField(
         max_length=200, label=gettext_lazy("Issued by"), help_text=gettext_lazy("As the document names it.")
@@ -62,7 +65,13 @@ class FilingForm(forms.Form):
     )
 
     def __init__(
-        self, kind: CredentialType, data: Any = None, files: Any = None, *, initial: dict[str, Any] | None = None
+        self,
+        kind: CredentialType,
+        data: Any = None,
+        files: Any = None,
+        *,
+        initial: dict[str, Any] | None = None,
+        has_documents: bool = False,
     ) -> None:
         super().__init__(data, files, initial=initial, label_suffix="")
         self.kind = kind
@@ -70,12 +79,15 @@ class FilingForm(forms.Form):
         if kind.number_check != CredentialType.NumberCheck.NONE:
             self.fields["number"].help_text = gettext("Its check digits are checked.")
         self._ask_jurisdiction()
+        if kind.kind in ASSESSED:
+            for name in ON_PAPER:
+                del self.fields[name]
         for asked in kind.fields:
             self.fields[EXTRA + asked["name"]] = forms.CharField(
                 max_length=500, required=bool(asked.get("required")), label=asked.get("title") or asked["name"]
             )
         self.fields["documents"] = Documents(
-            required=kind.evidence_required,
+            required=kind.evidence_required and not has_documents,
             label=gettext("Documents"),
             help_text=gettext("PDF, PNG or JPEG, up to %(size)d MiB each. Choose them again if this page comes back.")
             % {"size": BYTES_MAX // 1024**2},
@@ -89,17 +101,13 @@ class FilingForm(forms.Form):
         """What was filled in, as the act takes it; only once the form is valid."""
         said = self.cleaned_data
         return Filing(
-            issuer=said["issuer"],
             jurisdiction=said["jurisdiction"],
-            holder=said["holder"],
-            number=said["number"],
             fields={
                 name.removeprefix(EXTRA): value
                 for name, value in said.items()
                 if name.startswith(EXTRA) and value != ""
             },
-            issued_on=said["issued_on"],
-            expires_on=said["expires_on"],
+            **{name: said[name] for name in ON_PAPER if name in said},
         )
 
     def uploads(self) -> list[Upload]:

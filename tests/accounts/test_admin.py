@@ -11,7 +11,17 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import organising
-from accounts.models import ApiKey, AuditRow, Membership, Organisation, PlatformRole, User, Worker
+from accounts.models import (
+    ApiKey,
+    AuditRow,
+    Credential,
+    CredentialType,
+    Membership,
+    Organisation,
+    PlatformRole,
+    User,
+    Worker,
+)
 from accounts.queries import role_in, roles_of
 from tests import build
 from tests.sign_in import sign_in
@@ -53,6 +63,8 @@ ROWS: dict[type[Model], Callable[[], Model]] = {
     Membership: a_membership,
     Worker: build.a_worker,
     ApiKey: lambda: build.a_worker_key()[0],
+    Credential: build.a_credential,
+    CredentialType: build.a_credential_type,
     AuditRow: lambda: (build.a_user(), AuditRow.objects.latest("id"))[1],
 }
 

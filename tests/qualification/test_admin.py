@@ -13,9 +13,10 @@ from django.urls import reverse
 
 from accounts import organising
 from accounts.models import AuditRow, User
-from qualification import examining
+from qualification import crediting, examining
 from qualification.models import (
     Attempt,
+    CredentialRule,
     Domain,
     Exam,
     GoldItem,
@@ -82,6 +83,7 @@ ROWS: dict[type[Model], Callable[[], Model]] = {
     Exam: build.an_exam,
     Attempt: lambda: examining.start_attempt(build.an_exam(), build.a_worker()),
     Qualification: build.a_qualification,
+    CredentialRule: lambda: crediting.set_rule(build.a_credential_type(), build.a_domain(), level=1, actor="system"),
     Observation: an_observation,
     ScopeFit: lambda: (a_fit(), ScopeFit.objects.get())[1],
     SkillFit: a_fit,

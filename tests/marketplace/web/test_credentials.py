@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
 from django.test import Client
 from django.urls import reverse
 
 from accounts import organising, verifying
 from accounts.models import Credential, CredentialStep, CredentialType, EvidenceView, User, Worker
 from marketplace.api import ids
+from marketplace.web import receiving
 from qualification import crediting
 from qualification.models import CredentialRule, Qualification
 from tests import build, papers
@@ -161,6 +163,21 @@ class TestWorker:
         assert 'aria-invalid="true"' in text_of(response)
         assert not Credential.objects.exists()
 
+    @pytest.mark.parametrize("honest", [True, False], ids=["says its length", "says a small one"])
+    def test_a_form_that_is_too_large_is_stopped_before_it_fills_the_disk(
+        self, client: Client, rosa: Worker, licence: CredentialType, monkeypatch: pytest.MonkeyPatch, *, honest: bool
+    ) -> None:
+        monkeypatch.setattr(receiving, "FORM_MAX", 2_000)
+        large = SimpleUploadedFile("a.pdf", papers.pdf() + bytes(3_000))
+        if not honest:
+            monkeypatch.setattr(receiving.Bounded, "handle_raw_input", FileUploadHandler.handle_raw_input)
+
+        response = client.post(reverse("credential_file", args=["licence"]), sent(documents=large))
+
+        assert response.status_code in {400, 413}
+        assert "required" not in text_of(response)
+        assert not Credential.objects.exists()
+
     def test_a_second_filing_of_the_same_is_refused_in_words(
         self, client: Client, rosa: Worker, licence: CredentialType
     ) -> None:
@@ -180,7 +197,7 @@ class TestWorker:
 
         assert "Which board?" in text_of(client.get(address(made)))
         form = text_of(client.get(address(made, "credential_answer")))
-        response = client.post(address(made, "credential_answer"), sent(issuer="The other board"))
+        response = client.post(address(made, "credential_answer"), sent(issuer="The other board", documents=""))
 
         made.refresh_from_db()
         assert 'value="Board of Radiology"' in form
@@ -404,12 +421,14 @@ class TestQueue:
         caller.post(queue(waits, "claim"))
         assert shown("?queue=mine") == [True, False]
 
-    def test_an_interview_is_arranged_and_scored_on_its_rubric(self, rosa: Worker, vera: User) -> None:
+    def test_an_interview_is_arranged_and_scored_on_its_rubric(self, client: Client, rosa: Worker, vera: User) -> None:
         kind = build.a_credential_type(
             "interview", kind="interview", rubric=[{"name": "depth", "title": "Depth", "most": 5}], pass_points=3
         )
-        made = build.a_credential(rosa, kind, issuer="", holder="")
-        caller = verifier(vera)
+        form = text_of(client.get(reverse("credential_file", args=[kind.slug])))
+        client.post(reverse("credential_file", args=[kind.slug]), {"jurisdiction": ""})
+        made, caller = Credential.objects.get(worker=rosa), verifier(vera)
+        assert 'name="issuer"' not in form
         assert caller.post(queue(made, "schedule"), {"scheduled_at": "soon"}).status_code == 400
 
         when = {"scheduled_at": "2099-01-31T10:00", "place": "https://meet.example.org/rosa"}
