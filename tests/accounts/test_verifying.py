@@ -64,6 +64,15 @@ def test_another_takes_it_over_only_when_the_time_is_up() -> None:
 
 
 @pytest.mark.django_db
+def test_whoever_held_it_decides_no_more_when_the_time_is_up() -> None:
+    held = claimed()
+
+    for decide in ("ask", "refuse", "approve", "look up"):
+        with pytest.raises(verifying.ReviewNotHeld):
+            DECISIONS_AT[decide](held, verifier_of(held), LATER)
+
+
+@pytest.mark.django_db
 def test_whoever_let_go_decides_no_more() -> None:
     held = claimed()
     verifier = verifier_of(held)
@@ -171,18 +180,24 @@ def test_a_question_and_a_refusal_have_a_reason_that_the_worker_reads() -> None:
     assert refused.steps.get(act="refused").note == "Not legible."
 
 
-DECISIONS: dict[str, Callable[[Credential, User], Credential]] = {
-    "claim": lambda it, who: verifying.claim_review(it, verifier=who, at=NOW),
-    "ask": lambda it, who: verifying.ask_for_more(it, verifier=who, reason="More.", at=NOW),
-    "refuse": lambda it, who: verifying.refuse_credential(it, verifier=who, reason="No.", at=NOW),
-    "approve": lambda it, who: verifying.record_approval(it, verifier=who, at=NOW),
-    "look up": lambda it, who: verifying.look_up_number(it, verifier=who, at=NOW),
+def _now(act: Callable[[Credential, User, datetime], Credential], it: Credential, who: User) -> Credential:
+    return act(it, who, NOW)
+
+
+Decide = Callable[[Credential, User], Credential]
+DECISIONS_AT: dict[str, Callable[[Credential, User, datetime], Credential]] = {
+    "claim": lambda it, who, at: verifying.claim_review(it, verifier=who, at=at),
+    "ask": lambda it, who, at: verifying.ask_for_more(it, verifier=who, reason="More.", at=at),
+    "refuse": lambda it, who, at: verifying.refuse_credential(it, verifier=who, reason="No.", at=at),
+    "approve": lambda it, who, at: verifying.record_approval(it, verifier=who, at=at),
+    "look up": lambda it, who, at: verifying.look_up_number(it, verifier=who, at=at),
 }
+DECISIONS: dict[str, Decide] = {name: partial(_now, act) for name, act in DECISIONS_AT.items()}
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("decide", DECISIONS.values(), ids=list(DECISIONS))
-def test_only_a_verifier_decides(decide: Callable[[Credential, User], Credential]) -> None:
+def test_only_a_verifier_decides(decide: Decide) -> None:
     filed, held = build.a_credential(at=NOW), claimed()
     gone = build.a_verifier()
     User.objects.filter(pk=gone.pk).update(is_active=False)
@@ -199,9 +214,7 @@ def test_only_a_verifier_decides(decide: Callable[[Credential, User], Credential
 @pytest.mark.django_db
 @pytest.mark.parametrize("decide", DECISIONS.values(), ids=list(DECISIONS))
 @pytest.mark.parametrize("linked", [False, True])
-def test_nobody_decides_about_themself_nor_through_a_linked_account(
-    decide: Callable[[Credential, User], Credential], linked: bool
-) -> None:
+def test_nobody_decides_about_themself_nor_through_a_linked_account(decide: Decide, linked: bool) -> None:
     verifier = build.a_verifier()
     mine = build.a_worker(user=verifier)
     own = build.a_credential(mine, at=NOW)
