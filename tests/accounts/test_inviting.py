@@ -274,12 +274,32 @@ def test_accepting_and_withdrawing_at_once_one_wins(committed_db: str) -> None:
         assert (role_in(ada, organisation.pk) is None) == ("Invitation" in names)
 
 
-def test_two_invitations_to_one_address_at_once_leave_one_open(committed_db: str) -> None:
-    organisation = build.an_organisation()
+def test_two_owners_who_invite_one_address_at_once_leave_one_invitation_open(committed_db: str) -> None:
+    dora, edo = build.a_user("Dora"), build.a_user("Edo")
+    for _ in range(5):
+        organisation = build.an_organisation(owner=dora)
+        organising.add_member(organisation, user=edo, role="owner")
 
-    at_once([partial(invited, organisation), partial(invited, organisation)])
+        at_once(
+            [
+                partial(inviting.invite_member, organisation, email=ADA, role="reviewer", invited_by=owner)
+                for owner in (dora, edo)
+            ]
+        )
 
-    assert inviting.pending_of(organisation).count() == 1
+        assert inviting.pending_of(organisation).count() == 1
+
+
+def test_what_one_person_sends_at_once_is_counted_one_by_one(
+    committed_db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inviting, "A_DAY_MAX", 1)
+    dora = build.a_user("Dora")
+    houses = [build.an_organisation(owner=dora) for _ in range(2)]
+
+    told = at_once([partial(invited, house) for house in houses])
+
+    assert sorted(type(one).__name__ for one in told) == ["TooManyInvitations", "tuple"]
 
 
 def a_row(organisation: Organisation, **fields: Any) -> Invitation:
