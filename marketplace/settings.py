@@ -239,6 +239,35 @@ MFA_TOTP_ISSUER = "Touchstone"
 # Browsers take http://localhost for safe; anything else without https they refuse by themselves.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _https
 HEADLESS_CLIENTS = ("browser",)
+
+# Accounts elsewhere: those whose client is named here.
+
+SOCIALACCOUNT_ADAPTER = "marketplace.signon.providers.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS: dict[str, dict[str, Any]] = {}
+_elsewhere: list[str] = []
+if _orcid := env.str("ORCID_CLIENT_ID", default=""):
+    _orcid_host = env.str("ORCID_HOST", default="orcid.org")
+    _elsewhere.append(f"https://{_orcid_host}")
+    SOCIALACCOUNT_PROVIDERS["orcid"] = {
+        "BASE_DOMAIN": _orcid_host,
+        "APP": {"client_id": _orcid, "secret": env.str("ORCID_CLIENT_SECRET", default="")},
+    }
+if _oidc := env.str("OIDC_CLIENT_ID", default=""):
+    _oidc_server = env.str("OIDC_SERVER_URL", default="")
+    _elsewhere.append("{0.scheme}://{0.netloc}".format(urlsplit(_oidc_server)))
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "APPS": [
+            {
+                "provider_id": env.str("OIDC_ID", default="oidc"),
+                "name": env.str("OIDC_NAME", default="OpenID Connect"),
+                "client_id": _oidc,
+                "secret": env.str("OIDC_CLIENT_SECRET", default=""),
+                "settings": {"server_url": _oidc_server},
+            }
+        ]
+    }
+# Browsers hold a form to its policy when the answer leads elsewhere, as signing in elsewhere does.
+SECURE_CSP["form-action"] = [CSP.SELF, *_elsewhere]
 IDP_OIDC_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 IDP_OIDC_ACCESS_TOKEN_FORMAT = "opaque"
 IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3_600

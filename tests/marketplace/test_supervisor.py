@@ -82,7 +82,7 @@ def running_supervisor(command: list[str], *, tells: str = "") -> Iterator[tuple
             while line and "http://" not in line:
                 line = process.stdout.readline()
                 said += line
-            address = re.search(r"http://[0-9.:]+", line)
+            address = re.search(r"http://[\w.:]+", line)
             assert address, said
             assert tells in said
             yield process, address[0]

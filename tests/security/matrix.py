@@ -487,9 +487,10 @@ API: Mapping[tuple[str, str], Entry] = {
 """The API, by the name within it."""
 
 PUBLIC_PAGES = (
-    "line", "line_now", "problems", "problem", "healthz", "readyz", "oauth_metadata", "oauth_token", "oauth_revoke",
+    "join_as", "line", "line_now", "problems", "problem", "healthz", "readyz", "oauth_metadata", "oauth_token", "oauth_revoke",
 )  # fmt: skip
 DESK_PAGES = (
+    "session_end",
     "credentials",
     "work",
     "welcome",
@@ -522,7 +523,10 @@ ADDRESSED_PAGES = (
 )  # fmt: skip
 """Pages about one thing, whose tests are beside them; what is not the reader's is not there (404)."""
 
-SIGN_ON = "account_"
+SIGN_ON = (
+    "account_", "mfa_", "usersessions_", "socialaccount_", "orcid_", "openid_connect_", "headless:browser:",
+    "accounts/social/",
+)  # fmt: skip
 """allauth's own pages, tested by it; here, that they answer strangers without a server error."""
 ADMIN = "admin:"
 """Django's admin: for staff alone."""
