@@ -85,7 +85,7 @@ def test_only_support_looks(role: str) -> None:
 def test_nobody_looks_through_the_eyes_of_who_runs_the_platform_nor_through_ones_own() -> None:
     supporter = a_supporter()
     closed = build.a_user(is_active=False)
-    for target in (supporter, a_supporter("verifier"), build.a_user(is_staff=True), closed):
+    for target in (supporter, a_supporter("verifier"), a_supporter("treasurer"), build.a_user(is_staff=True), closed):
         with pytest.raises(impersonating.NotToBeImpersonated):
             impersonating.start_impersonation(supporter, target=target, reason="why")
         with violates("only_support_impersonates"):

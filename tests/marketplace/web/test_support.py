@@ -64,6 +64,9 @@ def test_nothing_can_be_changed() -> None:
     look(client, worker.user)
 
     assert client.post(reverse("claim")).status_code == 403
+    assert client.post(reverse("work")).status_code == 403  # shown for reading
+    founding = client.post("/api/v1/organisations", b'{"name": "N"}', "application/json")
+    assert (founding.status_code, founding.json()["type"]) == (403, "/problems/not-while-impersonating")
     assert client.post("/api/v1/workers/me/pause").status_code == 403
     assert client.post("/api/v1/workers/me/pause").json()["type"] == "/problems/not-while-impersonating"
     assert client.post(reverse("account_logout")).status_code == 403
