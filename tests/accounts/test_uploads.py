@@ -95,6 +95,7 @@ def test_a_file_that_is_two_things_is_refused(content: bytes, why: str) -> None:
         b"%PDF-1.7\n%%EOF",
         b"\x89PNG\r\n\x1a\n",
         b"\xff\xd8\xff",
+        papers.png().replace(b"IDATx", b"IDATy"),  # whole outside, with pixels that are none
     ],
 )
 def test_a_cut_off_or_damaged_file_is_refused(content: bytes) -> None:
