@@ -49,7 +49,7 @@ def test_every_page_of_credentials_is_photographed(committed_server: LiveServer)
 def _photograph(browser: Browser, name: str, address: str, session: str) -> None:
     for size_name, size in (("wide", (1440, 900) if name.startswith("queue") else WIDE), ("narrow", (360, NARROW[1]))):
         for scheme in ("light", "dark"):
-            page = browser.open(address, size=size, scheme=scheme, session=session)  # type: ignore[arg-type]  # both are
+            page = browser.open(address, size=size, scheme=scheme, session=session)
             page.wait_for_timeout(800 if name.startswith("queue") else 100)
             page.screenshot(path=OUT / f"{name}-{size_name}-{scheme}.png", full_page=True)
             assert width(page) <= size[0], f"{name} is wider than its window at {size[0]} pixels"
