@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -267,7 +268,11 @@ def test_accepting_and_withdrawing_at_once_one_wins(committed_db: str) -> None:
         organisation, ada = build.an_organisation(), build.a_user()
         invitation, token = invited(organisation)
 
-        told = at_once([partial(accept, token, ada), partial(inviting.withdraw_invitation, invitation)])
+        acts: list[Callable[[], object]] = [
+            partial(accept, token, ada),
+            partial(inviting.withdraw_invitation, invitation),
+        ]
+        told = at_once(acts)
 
         names = {type(one).__name__ for one in told}
         assert names in ({"Membership", "InvitationEnded"}, {"NoSuchInvitation", "Invitation"})

@@ -218,12 +218,14 @@ def test_ownership_is_handed_over_and_then_one_may_leave(client: Client, north: 
 
 def test_who_manages_no_members_changes_none_and_raises_nobody(north: Organisation, dora: User) -> None:
     edo = build.a_user("Edo")
+    gus = build.a_user("Gus")
     organising.add_member(north, user=edo, role="manager")
+    organising.add_member(north, user=gus, role="finance")
     invitation, _ = inviting.invite_member(north, email=ADA, role="reviewer", invited_by=dora)
     browser = a_browser(edo)
     forms = {
         "invite": {"email": "edo.two@example.org", "role": "owner"},
-        "role": {"member": member_id(north, edo), "role": "owner"},
+        "role": {"member": member_id(north, gus), "role": "owner"},
         "remove": {"member": member_id(north, dora)},
         "transfer": {"member": member_id(north, edo)},
         "withdraw": {"invitation": ids.public("inv", invitation.pk)},
