@@ -16,7 +16,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Q
 
-from accounts import signals
+from accounts import matching
 from accounts.audit import acting
 from accounts.models import Block, LinkCase, Signal, User, Worker
 from accounts.people import standing_changed
@@ -37,7 +37,7 @@ class LinkNeedsReason(Refusal):
 def link_signals(*, limit: int = 1_000, at: datetime | None = None) -> int:
     """Compare what was newly seen of workers and link the accounts that share enough; returns how many were compared."""
     with acting(SWEEP):
-        compared, strong = signals.compare_signals(limit=limit, at=at)
+        compared, strong = matching.compare_signals(limit=limit, at=at)
         for case in strong:
             _link(case, decided_by=None, reason="They share " + _said(case) + ".", now=instant(at))
     return compared

@@ -9,7 +9,7 @@ FILES = (
     "people.sql",
     "credentials.sql",
     "privacy.sql",
-    "signals.sql",
+    "matching.sql",
     "impersonation.sql",
     "audit_people.sql",
 )

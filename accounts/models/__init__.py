@@ -36,9 +36,9 @@ from accounts.models.credentials import (
     EvidenceView,
 )
 from accounts.models.keys import ApiKey
+from accounts.models.matching import LinkCase, Signal
 from accounts.models.organisations import Invitation, Membership, Organisation
 from accounts.models.privacy import DoomedFile, PersonalData, PersonKey
-from accounts.models.signals import LinkCase, Signal
 from accounts.models.users import PlatformRole, User, UserManager
 from accounts.models.workers import Block, Consent, Profile, SpokenLanguage, Terms, Worker
 

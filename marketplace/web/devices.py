@@ -1,7 +1,7 @@
 """Which browser and which network a worker comes from, noted as signals once a day each.
 
 A random name in a cookie stands for the browser, the /24 or /48 for the network. Both are kept as keyed hashes and serve
-one question only: whether two accounts are one person (``accounts/signals.py``). Whoever shows an API key has no browser.
+one question only: whether two accounts are one person (``accounts/matching.py``). Whoever shows an API key has no browser.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 
-from accounts import signals
+from accounts import matching
 from accounts.models import Signal, User
 from accounts.queries import worker_of
 from marketplace.addresses import address_of
@@ -57,9 +57,9 @@ class DeviceMiddleware:
             )
         seen = [(Signal.Kind.DEVICE.value, name)]
         with contextlib.suppress(ValueError):  # a socket has no address
-            seen.append((Signal.Kind.ADDRESS.value, signals.address_block(address_of(request))))
+            seen.append((Signal.Kind.ADDRESS.value, matching.address_block(address_of(request))))
         if not cache.add(f"device:{user.pk}:{name}:{seen[-1][1]}", 1, DAY):
             return
         worker = worker_of(user)
         if worker is not None:
-            signals.note_signals(worker.pk, seen)
+            matching.note_signals(worker.pk, seen)

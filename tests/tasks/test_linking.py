@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from accounts import signals
+from accounts import matching
 from accounts.models import AuditRow, LinkCase, Worker
 from tasks import claiming, linking, submitting
 from tasks.claiming import NothingToClaim
@@ -19,7 +19,7 @@ def two_that_share() -> tuple[Worker, Worker]:
     """Two workers with a device and an address in common."""
     one, two = build.a_worker(), build.a_worker()
     for worker in (one, two):
-        signals.note_signals(worker.pk, SHARED)
+        matching.note_signals(worker.pk, SHARED)
     return one, two
 
 
@@ -109,7 +109,7 @@ def test_who_was_parted_is_not_linked_again_by_the_sweep() -> None:
     linking.part_workers(LinkCase.objects.get(), decided_by=build.a_user(), reason="Sisters.")
 
     for worker in (one, two):
-        signals.note_signals(worker.pk, [("document", "x")])
+        matching.note_signals(worker.pk, [("document", "x")])
     linking.link_signals()
 
     assert person_of(one)[0] != person_of(two)[0]
@@ -165,12 +165,12 @@ def test_fifty_puppets_of_five_persons_answer_as_five_and_honest_workers_are_lef
     puppets = {person: [build.a_worker() for _ in range(10)] for person in range(5)}
     for number, worker in enumerate(honest):
         # Flats of three share an address; every hundredth shares a computer with a neighbour.
-        signals.note_signals(
+        matching.note_signals(
             worker.pk, [("address", f"flat {number // 3}"), ("device", f"own {number - number % 100 // 99}")]
         )
     for person, accounts in puppets.items():
         for worker in accounts:
-            signals.note_signals(worker.pk, [("device", f"puppeteer {person}"), ("address", f"cellar {person}")])
+            matching.note_signals(worker.pk, [("device", f"puppeteer {person}"), ("address", f"cellar {person}")])
     while linking.link_signals(limit=200):
         pass
 

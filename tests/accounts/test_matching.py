@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import IntegrityError, transaction
 
-from accounts import signals
+from accounts import matching
 from accounts.models import LinkCase, Signal
 from tests import build
 
@@ -17,8 +17,8 @@ DEVICE, ADDRESS, DOCUMENT = "device", "address", "document"
 def test_a_signal_is_noted_once() -> None:
     worker = build.a_worker()
 
-    assert signals.note_signals(worker.pk, [(DEVICE, "d"), (ADDRESS, "a")]) == 2
-    assert signals.note_signals(worker.pk, [(DEVICE, "d"), (DEVICE, "e")]) == 1
+    assert matching.note_signals(worker.pk, [(DEVICE, "d"), (ADDRESS, "a")]) == 2
+    assert matching.note_signals(worker.pk, [(DEVICE, "d"), (DEVICE, "e")]) == 1
     row = Signal.objects.filter(worker=worker).first()
     assert row is not None
     with pytest.raises(IntegrityError, match="a_signal_is_noted_once"), transaction.atomic():
@@ -29,7 +29,7 @@ def test_a_signal_is_noted_once() -> None:
 
 def test_what_is_kept_of_a_signal_does_not_show_it() -> None:
     worker = build.a_worker()
-    signals.note_signals(worker.pk, [(ADDRESS, "192.0.2.0/24")])
+    matching.note_signals(worker.pk, [(ADDRESS, "192.0.2.0/24")])
 
     digest = bytes(Signal.objects.get(worker=worker).digest)
 
@@ -46,28 +46,28 @@ def test_what_is_kept_of_a_signal_does_not_show_it() -> None:
     ],
 )
 def test_neighbours_share_a_block(address: str, block: str) -> None:
-    assert signals.address_block(address) == block
+    assert matching.address_block(address) == block
 
 
 def test_an_address_alone_says_nothing() -> None:
     one, two = build.a_worker(), build.a_worker()
     for worker in (one, two):
-        signals.note_signals(worker.pk, [(ADDRESS, "here")])
+        matching.note_signals(worker.pk, [(ADDRESS, "here")])
 
-    assert signals.compare_signals() == (2, [])
+    assert matching.compare_signals() == (2, [])
     assert not LinkCase.objects.exists()
 
 
 def test_a_device_alone_is_a_question_and_more_is_an_answer() -> None:
     one, two = build.a_worker(), build.a_worker()
     for worker in (one, two):
-        signals.note_signals(worker.pk, [(DEVICE, "laptop")])
-    assert signals.compare_signals()[1] == []
+        matching.note_signals(worker.pk, [(DEVICE, "laptop")])
+    assert matching.compare_signals()[1] == []
     assert LinkCase.objects.get().state == "open"
 
     for worker in (one, two):
-        signals.note_signals(worker.pk, [(ADDRESS, "here")])
-    [case] = signals.compare_signals()[1]
+        matching.note_signals(worker.pk, [(ADDRESS, "here")])
+    [case] = matching.compare_signals()[1]
 
     assert (case.first_id, case.second_id) == (one.pk, two.pk)
     assert case.score == pytest.approx(1 - 0.35 * 0.75)
@@ -76,27 +76,27 @@ def test_a_device_alone_is_a_question_and_more_is_an_answer() -> None:
 def test_a_document_links_alone() -> None:
     one, two = build.a_worker(), build.a_worker()
     for worker in (one, two):
-        signals.note_signals(worker.pk, [(DOCUMENT, "licence 7")])
+        matching.note_signals(worker.pk, [(DOCUMENT, "licence 7")])
 
-    [case] = signals.compare_signals()[1]
+    [case] = matching.compare_signals()[1]
 
     assert case.kinds == {"document": 1}
 
 
 def test_what_everybody_shares_says_nothing() -> None:
-    for _ in range(signals.SHARED_BY_MAX + 1):
-        signals.note_signals(build.a_worker().pk, [(DEVICE, "library"), (ADDRESS, "library")])
+    for _ in range(matching.SHARED_BY_MAX + 1):
+        matching.note_signals(build.a_worker().pk, [(DEVICE, "library"), (ADDRESS, "library")])
 
-    assert signals.compare_signals()[1] == []
+    assert matching.compare_signals()[1] == []
     assert not LinkCase.objects.exists()
 
 
 def test_signals_are_compared_once_and_in_batches() -> None:
     one, two = build.a_worker(), build.a_worker()
-    signals.note_signals(one.pk, [(DEVICE, "a"), (DEVICE, "b")])
-    signals.note_signals(two.pk, [(DEVICE, "c")])
+    matching.note_signals(one.pk, [(DEVICE, "a"), (DEVICE, "b")])
+    matching.note_signals(two.pk, [(DEVICE, "c")])
 
-    assert [signals.compare_signals(limit=2)[0] for _ in range(3)] == [2, 1, 0]
+    assert [matching.compare_signals(limit=2)[0] for _ in range(3)] == [2, 1, 0]
 
 
 def test_a_pair_is_named_in_order_once_in_a_known_state() -> None:
