@@ -37,7 +37,7 @@ def unlisted() -> list[str]:
             name = address.name.removeprefix("api:")
             methods = address.methods or ("GET",)
             found += [f"{address.name} {method}" for method in methods if (name, method) not in matrix.API]
-        elif address.name.startswith((matrix.ADMIN, *matrix.SIGN_ON)):
+        elif (address.name or address.route).startswith((matrix.ADMIN, *matrix.SIGN_ON)):
             continue
         elif address.name not in PAGES:
             found.append(address.name or address.route)
