@@ -29,7 +29,7 @@ def _no_limits_left_over() -> None:
 
 def mailed_code() -> str:
     """The code in the last mail."""
-    lines = [line.strip() for line in mail.outbox[-1].body.splitlines()]
+    lines = [line.strip() for line in str(mail.outbox[-1].body).splitlines()]
     return next(line for line in lines if re.fullmatch(r"[A-Z0-9]{3,}(-[A-Z0-9]{3,})*", line))
 
 
