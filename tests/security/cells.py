@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from marketplace.api import hot
-from tests.security import matrix, walking
-from tests.security.matrix import Entry, Told
+from tests.security import matrix, rules, walking
+from tests.security.rules import Entry, Told
 from tests.security.scene import CANARY, Scene, Tenant, a_scene
 
 _keys = itertools.count(1)
@@ -41,8 +41,8 @@ def run_all() -> Outcome:
     scene = a_scene()
     outcome = Outcome(fingerprint(), endpoints=len(matrix.API))
     for (name, method), entry in matrix.API.items():
-        for caller in matrix.CALLERS:
-            own, foreign = matrix.told(name, method, entry.rule, caller)
+        for caller in rules.CALLERS:
+            own, foreign = rules.told(name, method, entry.rule, caller)
             _cell(outcome, scene, name, method, entry, caller, own, "own")
             if entry.path is not None or entry.body is not None:
                 _cell(outcome, scene, name, method, entry, caller, foreign, "foreign")
@@ -167,7 +167,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     """The figures that the bench prints."""
     return {
         "endpoints": outcome.endpoints,
-        "principals": len(matrix.CALLERS),
+        "principals": len(rules.CALLERS),
         "cells": outcome.cells,
         "wrong": len(outcome.wrong),
         "unlisted": len(walking.unlisted()) + len(walking.stale()),

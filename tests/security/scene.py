@@ -254,8 +254,8 @@ def _people(
         organising.add_member(organisation_a, user=user, role=role)
         members[f"{role.value}_a"] = Api(user=user)
     staff = {role: build.a_user(role.capitalize()) for role in ("admin", "treasurer", "verifier", "support")}
-    for role, user in staff.items():
-        organising.give_platform_role(user, role)
+    for name, user in staff.items():
+        organising.give_platform_role(user, name)
     one_factor = build.a_user("One factor")
     organising.add_member(organisation_a, user=one_factor, role="owner")
     looker = Api(user=staff["support"])
@@ -268,7 +268,7 @@ def _people(
         "owner_a": Api(user=owner_a),
         **members,
         "owner_b": Api(user=owner_b),
-        **{role: Api(user=user) for role, user in staff.items()},
+        **{name: Api(user=user) for name, user in staff.items()},
         "one_factor_a": Api(user=one_factor, second_factor=False),
         "looker": looker,
     }

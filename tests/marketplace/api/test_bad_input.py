@@ -17,7 +17,7 @@ from marketplace.api import hot
 from tests.marketplace.api.client import Api
 from tests.security import matrix
 from tests.security.cells import fingerprint
-from tests.security.matrix import Entry
+from tests.security.rules import Entry
 from tests.security.scene import Scene, a_scene
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
