@@ -30,7 +30,7 @@ def _no_limits_left_over() -> None:
 def mailed_code() -> str:
     """The code in the last mail."""
     lines = [line.strip() for line in str(mail.outbox[-1].body).splitlines()]
-    return next(line for line in lines if re.fullmatch(r"[A-Z0-9]{3,}(-[A-Z0-9]{3,})*", line))
+    return str(next(line for line in lines if re.fullmatch(r"[A-Z0-9]{3,}(-[A-Z0-9]{3,})*", line)))
 
 
 def digits_of(user: User) -> str:
