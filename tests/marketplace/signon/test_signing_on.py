@@ -37,7 +37,7 @@ def digits_of(user: User) -> str:
     """What the user's app shows now."""
     secret = Authenticator.objects.get(user=user, type="totp").data["secret"]
     counter = next(iter(totp.yield_hotp_counters_from_time()))
-    return totp.format_hotp_value(totp.hotp_value(totp.decrypt(secret), counter))
+    return str(totp.format_hotp_value(totp.hotp_value(totp.decrypt(secret), counter)))
 
 
 def somebody(name: str = "Ada") -> User:
