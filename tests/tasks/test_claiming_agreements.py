@@ -176,6 +176,21 @@ def test_whoever_is_blocked_may_hand_in_and_give_back_what_is_in_hand() -> None:
 
 
 @pytest.mark.django_db
+def test_a_route_leaves_out_what_is_closed() -> None:
+    asks, blocks, free = build.an_organisation(), build.an_organisation(), build.an_organisation()
+    for organisation in (asks, blocks, free):
+        a_job(organisation)
+    some_terms(asks)
+    worker = build.a_worker()
+    blocking.block_worker(worker, organisation=blocks, reason="Why.", blocked_by=None)
+
+    claiming.claim_tasks(worker.pk)
+
+    routed = WorkerBucket.objects.filter(worker=worker).values_list("bucket__job__organisation_id", flat=True)
+    assert set(routed) == {free.pk}
+
+
+@pytest.mark.django_db
 def test_the_routes_gate_and_the_claims_gate_say_the_same() -> None:
     organisations = [build.an_organisation() for _ in range(4)]
     worker, blocked_by = build.a_worker(), None
@@ -206,7 +221,7 @@ def test_a_suspended_worker_is_told_why_and_an_erased_one_is_nobody() -> None:
         claiming.claim_tasks(worker.pk)
     assert refused.value.facts == {"reason": "Shared an account."}
 
-    Worker.objects.filter(pk=worker.pk).update(state="erased")
+    Worker.objects.filter(pk=worker.pk).update(state="erased", state_reason="", name="", user=None)
     with pytest.raises(NoSuchWorker):
         claiming.claim_tasks(worker.pk)
 
