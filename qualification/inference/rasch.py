@@ -27,6 +27,8 @@ LOGIT_MAX = 6.0
 
 _POINTS = 121
 _ROUNDS = 40
+_ROUNDS_OF_SHRINKING = 15
+_DEVIATION_MIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,11 @@ def estimate_difficulty(
 
     Shapes: ``item_index``, ``earned`` (credits) and ``ability`` (n_answers,), one entry an answer, abilities in logits;
     ``class_index`` (n_items,), the items that are taken to be alike, such as a domain × difficulty.  An item of at least
-    ANSWERS_MIN answers has its own, shrunk towards its class's (a normal prior of deviation 1); the others have their
-    class's.  A class without answers has 0, which is that of an item which ability 0 answers right every second time.
+    ANSWERS_MIN answers has its own, shrunk towards its class's mean; the others have that mean.  How much it is shrunk
+    comes from how far items lie from their class's mean (one deviation for all, by expectation-maximisation).  That
+    matters: `choose_item` picks the items that are believed to be hard enough, and among those the overestimated ones
+    gather unless beliefs are shrunk rightly.  A class in which no item has ANSWERS_MIN answers has the difficulty that fits
+    all its answers at once; one without answers has 0, where ability 0 is right every second time.
 
     Raises ValueError when shapes differ or an index is out of its range.
     """
@@ -91,10 +96,19 @@ def estimate_difficulty(
     if (class_index < 0).any() or (item_index < 0).any() or (item_index >= n_items).any():
         raise ValueError("an index is out of its range")
     n_classes = int(class_index.max()) + 1 if n_items else 0
-    nothing = np.zeros(n_classes)
-    of_class = _solve(class_index[item_index], earned, ability, prior=nothing, deviation=2.0)[class_index]
-    own = _solve(item_index, earned, ability, prior=of_class, deviation=1.0)
-    return np.where(np.bincount(item_index, minlength=n_items) >= ANSWERS_MIN, own, of_class)
+    pooled, _ = _solve(class_index[item_index], earned, ability, prior=np.zeros(n_classes), deviation=2.0)
+    known = np.bincount(item_index, minlength=n_items) >= ANSWERS_MIN
+    if not known.any():
+        return pooled[class_index]
+    counts = np.bincount(class_index[known], minlength=n_classes)
+    mean, deviation = pooled, 1.0
+    for _ in range(_ROUNDS_OF_SHRINKING):
+        own, spread = _solve(item_index, earned, ability, prior=mean[class_index], deviation=deviation)
+        sums = np.bincount(class_index[known], own[known], minlength=n_classes)
+        mean = np.where(counts > 0, sums / np.maximum(counts, 1), pooled)
+        apart = (own - mean[class_index])[known] ** 2 + spread[known]
+        deviation = max(float(np.sqrt(apart.mean())), _DEVIATION_MIN)
+    return np.where(known, own, mean[class_index])
 
 
 def ability_for(share: float, difficulty: FloatArray) -> float:
@@ -170,15 +184,18 @@ def choose_item(
 
 def _solve(
     group: IntArray, earned: FloatArray, ability: FloatArray, *, prior: FloatArray, deviation: float
-) -> FloatArray:
-    """The most likely difficulty of each group, (n_groups,), under normal priors: Newton's steps, at most 1 each."""
-    found = prior.copy()
+) -> tuple[FloatArray, FloatArray]:
+    """The most likely difficulty of each group and its variance, both (n_groups,), under normal priors.
+
+    By Newton's steps, each at most 1.
+    """
+    found = np.clip(prior, -LOGIT_MAX, LOGIT_MAX)
     for _ in range(_ROUNDS):
         right = chance(ability, found[group])
         slope = np.bincount(group, right - earned, minlength=len(prior)) - (found - prior) / deviation**2
         bend = np.bincount(group, right * (1 - right), minlength=len(prior)) + 1 / deviation**2
         move = np.clip(slope / bend, -1.0, 1.0)
         found = np.clip(found + move, -LOGIT_MAX, LOGIT_MAX)
-        if np.abs(move).max(initial=0.0) < 1e-9:
+        if np.abs(move).max(initial=0.0) < 1e-6:
             break
-    return found
+    return found, 1 / bend
