@@ -227,10 +227,8 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="mandatory")
-ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
-ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-ACCOUNT_REAUTHENTICATION_REQUIRED = True
-ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = ACCOUNT_EMAIL_NOTIFICATIONS = True
 MFA_ADAPTER = "marketplace.signon.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -284,9 +282,7 @@ if _email_url := env.str("EMAIL_URL", default=""):
     MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": _options}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="touchstone@localhost")
 
-LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
-USE_TZ = True
+LANGUAGE_CODE, TIME_ZONE, USE_TZ = "en", "UTC", True
 LOCALE_PATHS = [BASE_DIR / "marketplace" / "locale"]
 
 # Administration
@@ -344,11 +340,17 @@ SPECTACULAR_SETTINGS = {
         "AttemptState": "qualification.models.Attempt.State",
         "BatchState": "tasks.models.tasks.Batch.State",
         "ConsensusState": "tasks.models.consensus.Consensus.State",
+        "CredentialKind": "accounts.models.credentials.CredentialType.Kind",
+        "CredentialSource": "accounts.models.credentials.Credential.Source",
+        "CredentialState": "accounts.models.credentials.Credential.State",
         "GoldSetState": "qualification.models.GoldSet.State",
         "JobState": "tasks.models.jobs.Job.State",
         "OrganisationRole": "accounts.models.Membership.Role",
         "OutcomeState": ["submitted", "repeated", "refused"],
+        "QualificationSource": "qualification.models.Qualification.Source",
         "ReleaseState": "tasks.models.consensus.Release.State",
+        "PlatformTermsKind": ["terms", "privacy"],
+        "TermsKind": ["terms", "privacy", "nda"],
         "TaskState": "tasks.models.tasks.Task.State",
         "WorkerState": "accounts.models.Worker.State",
     },

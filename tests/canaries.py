@@ -1,7 +1,7 @@
 """Words that must never get out: whatever is private in a test carries one, and every log line and mail is searched.
 
-``CANARY`` marks what belongs to another tenant, ``GOLD-CANARY`` what gold tells, ``PII-CANARY`` what names a person. All
-of them hold the first word, so one search finds them; secrets of keys are known by their form.
+``TENANT-CANARY`` marks what belongs to another tenant, ``GOLD-CANARY`` what gold tells, ``PII-CANARY`` what names a person.
+All of them hold the word ``CANARY``, so one search finds them; secrets of keys are known by their form.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from django.core.mail import EmailMessage
 
 CANARY = "CANARY"
+TENANT = "TENANT-CANARY"
 GOLD = "GOLD-CANARY"
 PERSON = "PII-CANARY"
 SECRET = re.compile(r"ts_[a-z2-7]{10}_[a-z2-7]{38}")
@@ -50,6 +51,6 @@ def in_mails(mails: Iterable[EmailMessage]) -> list[str]:
     """The mails that do."""
     found = []
     for mail in mails:
-        parts = [mail.subject, str(mail.body), *(str(content) for content, _ in getattr(mail, "alternatives", []))]
+        parts = [str(mail.subject), str(mail.body), *(str(content) for content, _ in getattr(mail, "alternatives", []))]
         found += [f"mail to {', '.join(mail.to)}: {mail.subject}" for part in parts if tells(part)]
     return found

@@ -17,6 +17,7 @@ from accounts.uploads import BYTES_MAX
 from marketplace.api.fields import Anything, Id, Out, Strict, Text, some
 
 
+@extend_schema_field(OpenApiTypes.BYTE)
 class Base64(serializers.Field[bytes, Any, str, Any]):
     """Bytes in base64, up to the size that a document may have."""
 
@@ -82,7 +83,7 @@ class DocumentIn(Strict):
     content = Base64()
 
 
-class AnswerIn(Strict):
+class QuestionAnswerIn(Strict):
     """What is filed to prove a type."""
 
     issuer = Text(most=200, required=False, default="", allow_blank=True)
@@ -95,7 +96,7 @@ class AnswerIn(Strict):
     evidence = some(DocumentIn, most=EVIDENCE_MAX, required=False, default=list)
 
 
-class FilingIn(AnswerIn):
+class FilingIn(QuestionAnswerIn):
     """A credential to file; ``renews`` names the one whose place it takes."""
 
     type = Id("cty")
@@ -158,7 +159,7 @@ class CredentialOut(Out):
     opens = OpensOut(many=True, help_text="What it opens, or would once verified.")
 
 
-class ReviewOut(Out):
+class HandsOut(Out):
     """What verifiers are told beside it."""
 
     worker = Id("wrk")
@@ -181,4 +182,4 @@ class CredentialDetailOut(CredentialOut):
     fields = Anything()  # type: ignore[assignment]  # named as the wire names it
     evidence = EvidenceOut(many=True)
     steps = StepOut(many=True)
-    review = ReviewOut(allow_null=True)
+    review = HandsOut(allow_null=True)

@@ -17,12 +17,12 @@ from accounts.credentials import Filing, Upload
 from accounts.models import Credential, CredentialStep, CredentialType, Evidence
 from marketplace.api import dossiers, evidence_links, ids, policies
 from marketplace.api.credential_shapes import (
-    AnswerIn,
     CredentialDetailOut,
     CredentialOut,
     CredentialTypeOut,
     DocumentsOut,
     FilingIn,
+    QuestionAnswerIn,
 )
 from marketplace.api.documenting import described
 from marketplace.api.doors import Door, StrictJson, shaped
@@ -118,11 +118,11 @@ class CredentialView(Door):
 class AnswerView(FilingDoor):
     """Answering a verifier's question."""
 
-    @extend_schema(**described("credentials_answer", "credentials", body=AnswerIn, out=CredentialDetailOut))
+    @extend_schema(**described("credentials_answer", "credentials", body=QuestionAnswerIn, out=CredentialDetailOut))
     def post(self, request: Request, credential: str) -> Response:
         """File anew what a verifier asked for more about."""
         found = own(self.principal, ids.number("crd", credential))
-        said = self.body(AnswerIn)
+        said = self.body(QuestionAnswerIn)
         with self.acting():
             credentials.answer_question(found, _filing(said), evidence=_uploads(said))
         return shaped(CredentialDetailOut, detailed(own(self.principal, found.pk), self.principal))

@@ -30,7 +30,7 @@ STOP = "support_stop"
 SHOWN = frozenset({
     "line", "line_now", "work", "welcome", "organisations", "organisation", "problems", "problem",
     "api:me", "api:worker", "api:worker-assignments", "api:worker-standing", "api:organisations", "api:organisation",
-    "api:members", "api:jobs", "api:job", "api:batches", "api:batch", "api:domains", "api:exams", "api:exam",
+    "api:jobs", "api:job", "api:batches", "api:batch", "api:domains", "api:exams", "api:exam",
     "api:qualifications", "api:line", "api:open-jobs", "api:schema", "api:reference", "api:nowhere",
 })  # fmt: skip
 """What support sees through a user's eyes. Never money, documents, keys, private facts, exports, or the audit."""

@@ -94,7 +94,7 @@ def test_bookkeeping_alone_leaves_no_row() -> None:
     key, _ = build.a_worker_key()
     before = AuditRow.objects.count()
 
-    keys.mark_used(key.pk)
+    keys.mark_used(key)
 
     assert AuditRow.objects.count() == before
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from django.core import mail
@@ -14,13 +15,21 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from marketplace.api import hot
+from tests import canaries
 from tests.security import matrix, rules, walking
 from tests.security.rules import Entry, Told
-from tests.security.scene import CANARY, Scene, Tenant, a_scene
+from tests.security.scene import MINE, THEIRS, Scene, Tenant, a_scene
 
 _keys = itertools.count(1)
-_INSIDERS_OF_B = ("owner_b", "other_worker", "admin")
-"""They may read some of tenant B: its owner, who works for it, and who reads the audit."""
+AUDIENCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        canaries.TENANT: ("owner_b", "other_worker", "admin"),
+        MINE: ("worker", "worker key", "verifier", "admin"),
+        THEIRS: ("other_worker", "verifier", "admin"),
+        canaries.GOLD: ("owner_a", "one_factor_a", "manager_a", "key gold:read", "key gold:write", "owner_b", "admin"),
+    }
+)
+"""Who may read what is private: its owner, who works on it, who verifies people, and who reads the audit."""
 
 
 @dataclass(slots=True)
@@ -33,7 +42,7 @@ class Outcome:
     cells: int = 0
     wrong: list[str] = field(default_factory=list)
     canary_hits: list[str] = field(default_factory=list)
-    canary_shown_to_insiders: int = 0
+    canary_shown_to_insiders: dict[str, int] = field(default_factory=dict)
 
 
 def run_all() -> Outcome:
@@ -147,12 +156,12 @@ def _judge(outcome: Outcome, response: Any, told: Told, cell: str, before: int, 
         before_it = outcome.fingerprint
         changed = sorted({line.split()[0] for line in set(after.splitlines()) ^ set(before_it.splitlines())})
         outcome.wrong.append(f"{cell}: refused, and yet changed: {', '.join(changed)}")
-    if CANARY.encode() not in content:
-        return
-    if caller in _INSIDERS_OF_B:
-        outcome.canary_shown_to_insiders += 1
-    else:
-        outcome.canary_hits.append(f"{cell}: the answer holds what is private to tenant B")
+    said = content.decode(errors="replace").upper()
+    for canary, audience in AUDIENCES.items():
+        if canary in said and caller in audience:
+            outcome.canary_shown_to_insiders[canary] = outcome.canary_shown_to_insiders.get(canary, 0) + 1
+        elif canary in said:
+            outcome.canary_hits.append(f"{cell}: the answer holds {canary}")
 
 
 _FINGERPRINT = """

@@ -75,6 +75,8 @@ def _filing(*_: Any) -> dict[str, Any]:
 
 _READS_CREDENTIAL, _VERIFIES = credentials_by("ok", "ok", 404), credentials_by("ok", 403, 404)
 _OWN_CREDENTIAL = credentials_by(403, "ok", 403)
+# The admin has it in hand.
+_VERIFIES_IT = exceptions(_VERIFIES, verifier=(409, 409))
 _FILED, _IN_REVIEW = {"credential": "credential_filed"}, {"credential": "credential_in_review"}
 _ORG, _JOB = {"organisation": "organisation"}, {"job": "live"}
 _A_READ = tenants("jobs:read")
@@ -162,11 +164,11 @@ API: Mapping[tuple[str, str], Entry] = {
     ),
     ("credential-withdraw", "POST"): Entry(_OWN_CREDENTIAL, _FILED, side="worker"),
     ("credential-claim", "POST"): Entry(_VERIFIES, _FILED, side="worker"),
-    ("credential-release", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker"),
-    ("credential-ask", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker", body=lambda *_: {"reason": "More."}),
-    ("credential-approve", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker"),
-    ("credential-refuse", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker", body=lambda *_: {"reason": "No."}),
-    ("credential-look-up", "POST"): Entry(_VERIFIES, _IN_REVIEW, side="worker"),
+    ("credential-release", "POST"): Entry(_VERIFIES_IT, _IN_REVIEW, side="worker"),
+    ("credential-ask", "POST"): Entry(_VERIFIES_IT, _IN_REVIEW, side="worker", body=lambda *_: {"reason": "More."}),
+    ("credential-approve", "POST"): Entry(_VERIFIES_IT, _IN_REVIEW, side="worker"),
+    ("credential-refuse", "POST"): Entry(_VERIFIES_IT, _IN_REVIEW, side="worker", body=lambda *_: {"reason": "No."}),
+    ("credential-look-up", "POST"): Entry(_VERIFIES_IT, _IN_REVIEW, side="worker"),
     ("credential-revoke", "POST"): Entry(
         _VERIFIES, {"credential": "credential_verified"}, side="worker", body=lambda *_: {"reason": "Over."}
     ),

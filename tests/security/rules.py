@@ -25,7 +25,7 @@ SESSIONS = (*SESSIONS_A, ONE_FACTOR, *OUTSIDERS, "worker", "other_worker", "spec
 WITHHELD = ("members", "members by hand", "jobs+money:write")
 """What an owner may not do with one factor."""
 LOOKED_AT = (
-    "me", "worker", "worker-assignments", "worker-standing", "organisations", "organisation", "members", "jobs", "job",
+    "me", "worker", "worker-assignments", "worker-standing", "organisations", "organisation", "jobs", "job",
     "batches", "batch", "domains", "exams", "exam", "qualifications", "line", "open-jobs", "schema", "reference", "nowhere",
 )  # fmt: skip
 """What support may see through somebody's eyes."""

@@ -1,6 +1,7 @@
 """Two tenants with one of everything, and everybody who might knock.
 
-Whatever is private to tenant B carries the word CANARY, so that a leak can be seen in any answer.
+What is private carries a word of its own, so that a leak can be seen in any answer: what belongs to tenant B, what names
+the worker or the other worker, and what gold explains.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from qualification.models import Domain, Exam, GoldSet
 from tasks import importing, judging, publishing, releasing, submitting
 from tasks.formats.rows import parse_row
 from tasks.models import Job, Task
-from tests import build, papers
+from tests import build, canaries, papers
 from tests.marketplace.api.client import Api
 
-CANARY = "CANARY"
+CANARY = canaries.TENANT
+MINE, THEIRS = f"{canaries.PERSON}-1", f"{canaries.PERSON}-2"
+"""What names the worker, and what names the other one: part of their names, addresses and papers."""
 _DAY = 86_400
 
 
@@ -55,7 +58,7 @@ def a_scene() -> Scene:
     owner_a, owner_b = build.a_user("Owner A"), build.a_user("Owner B " + CANARY)
     organisation_a = organising.found_organisation(owner_a, name="Tenant A")
     organisation_b = organising.found_organisation(owner_b, name="Tenant B")
-    worker, other, specialist = build.a_worker("Worker"), build.a_worker("Other"), build.a_worker("Specialist")
+    worker, other, specialist = (build.a_worker(name) for name in (MINE, THEIRS, "Specialist"))
     a = _tenant(organisation_a, subject, "", other)
     b = _tenant(organisation_b, subject, CANARY + " ", other)
     for one in (worker, other, specialist):
@@ -65,14 +68,14 @@ def a_scene() -> Scene:
     theirs = _of_worker(other, a, subject)
     build.a_qualification(specialist, subject, level=3)
     assert worker.user is not None
-    _invite(a, organisation_a, owner_a, worker.user.email)
+    _invite(a, organisation_a, owner_a, "invited@example.org")
     _invite(b, organisation_b, owner_b, "somebody@example.org")
-    EmailAddress.objects.create(user=worker.user, email=worker.user.email, verified=True)
+    EmailAddress.objects.create(user=worker.user, email="invited@example.org", verified=True)
     callers = _people(owner_a, owner_b, organisation_a, worker, other, specialist)
     callers |= _keys(organisation_a, owner_a, worker)
     admin = User.objects.get(name="Admin")
-    mine.ids |= _credentials(worker, admin, holder="Wanda")
-    theirs.ids |= _credentials(other, admin, holder=CANARY)
+    mine.ids |= _credentials(worker, admin)
+    theirs.ids |= _credentials(other, admin)
     return Scene(a, b, mine, theirs, callers, {"nobody": build.a_user("Nobody").email})
 
 
@@ -88,7 +91,10 @@ def _tenant(organisation: Organisation, subject: Domain, private: str, answerer:
         label_definition=definition,
         organisation=organisation,
     )
-    gold.add_gold_items(draft, [gold.NewGold({"text": f"{private}gold"}, [{"label": build.CAT}], class_index=0)])
+    gold.add_gold_items(
+        draft,
+        [gold.NewGold({"text": f"{private}gold"}, [{"label": build.CAT}], class_index=0, explanation=canaries.GOLD)],
+    )
     ready = gold.create_gold_set(
         name=f"{private}ready",
         domain=subject,
@@ -96,7 +102,10 @@ def _tenant(organisation: Organisation, subject: Domain, private: str, answerer:
         label_definition=definition,
         organisation=organisation,
     )
-    items = [gold.NewGold({"text": f"{private}gold {n}"}, [{"label": build.CAT}], class_index=0) for n in range(4)]
+    items = [
+        gold.NewGold({"text": f"{private}gold {n}"}, [{"label": build.CAT}], class_index=0, explanation=canaries.GOLD)
+        for n in range(4)
+    ]
     gold.add_gold_items(ready, items)
     ready = gold.publish_gold_set(ready)
     exam = examining.create_exam(name=f"{private}exam", gold_set=ready, questions=2, organisation=organisation)
@@ -222,10 +231,10 @@ def _of_worker(worker: Worker, tenant: Tenant, subject: Domain) -> Tenant:
     )
 
 
-def _credentials(worker: Worker, admin: User, *, holder: str) -> dict[str, str]:
+def _credentials(worker: Worker, admin: User) -> dict[str, str]:
     """A credential in each state that is acted on; the admin has one in hand."""
     types = [build.a_credential_type(registry="nppes", number_check="npi") for _ in range(5)]
-    filing = credentials.Filing(issuer="Board", holder=holder, number="2000000002")
+    filing = credentials.Filing(issuer="Board", holder=worker.name, number="2000000002")
     papered = [credentials.Upload("a.png", papers.png())]
     filed, asked, in_review, verified = (
         credentials.file_credential(worker, kind, filing, evidence=papered if kind is types[0] else [])

@@ -48,7 +48,8 @@ def told(organisation: Organisation, owner: User, job: Job) -> tuple[list[str], 
         texts.append(body.decode())
         return body.decode()
 
-    tasks, cursor = [], ""
+    tasks: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = json.loads(asked(f"jobs/{job_id}/tasks", limit="200", **({"cursor": cursor} if cursor else {})))
         tasks += [task["id"] for task in page["results"]]
