@@ -69,7 +69,7 @@ def simulate(test: SequentialTest, workers: int, seed: int) -> dict[str, Any]:
 def exact(test: SequentialTest) -> dict[str, Any]:
     """The same figures without chance, and those just outside the indifferent range."""
     fates = {accuracy: prospect(test, accuracy) for accuracy in (*ACCURACIES, *NEAR)}
-    x = np.linspace(0.0, 1.0, 402)[1:-1]
+    x = (np.arange(400) + 0.5) / 400
     weights = x ** (POPULATION[0] - 1) * (1 - x) ** (POPULATION[1] - 1)
     mixed = [prospect(test, float(accuracy)) for accuracy in x]
     passing = np.array([fate.pass_probability for fate in mixed]) * weights

@@ -209,10 +209,10 @@ def test_what_the_worker_has_seen_is_not_asked() -> None:
 
 
 def test_quotas_are_kept_and_no_item_is_shown_to_more_than_its_share() -> None:
-    rng, stratum, quotas = RNG(1), np.arange(120) % 3, np.array([0.5, 0.3, 0.2])
-    info, shown = rng.random(120), np.zeros(120, np.intp)
+    rng, stratum, quotas = RNG(1), np.arange(180) % 3, np.array([0.5, 0.3, 0.2])
+    info, shown = rng.random(180), np.zeros(180, np.intp)
     for attempts in range(200):
-        asked, usable = np.zeros(3, np.intp), np.ones(120, np.bool_)
+        asked, usable = np.zeros(3, np.intp), np.ones(180, np.bool_)
         for _ in range(20):
             item = choose_item(info, exposure(shown, attempts), stratum, quotas, asked=asked, rng=rng, usable=usable)
             shown[item] += 1
