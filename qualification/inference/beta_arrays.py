@@ -19,7 +19,6 @@ _NEWTON_MAX = 100
 """Bounds that are never met: both loops end by convergence."""
 
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
-_PSI = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132)
 
 
 def log_gamma(x: npt.ArrayLike) -> FloatArray:
@@ -36,16 +35,6 @@ def log_gamma(x: npt.ArrayLike) -> FloatArray:
     large = np.where(small, values + _SHIFT, values)
     series = _series(_STIRLING, large) / large
     result: FloatArray = (large - 0.5) * np.log(large) - large + 0.5 * np.log(2 * np.pi) + series - np.log(product)
-    return result
-
-
-def digamma(x: npt.ArrayLike) -> FloatArray:
-    """The derivative of log Gamma(x) for x > 0, of any shape.  Source: DLMF 5.11.2 after the recurrence 5.5.2."""
-    values = np.asarray(x, dtype=np.float64)
-    large = values + _SHIFT
-    result: FloatArray = np.log(large) - 0.5 / large - _series(_PSI, large) / large**2
-    for step in range(_SHIFT):
-        result -= 1.0 / (values + step)
     return result
 
 

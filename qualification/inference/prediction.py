@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qualification.inference.answers import FloatArray
-from qualification.inference.beta_arrays import log_gamma, quantile
+from qualification.inference.beta_arrays import log_gamma
 
 LEVEL = 0.9
 
@@ -17,7 +17,7 @@ DRIFT = 0.03
 people change a little, and so does the difficulty of what comes."""
 
 _EXACT_MAX = 5_000
-"""More answers than that are as good as a continuum."""
+"""More answers than that are as good as a continuum: shares are then told to 1 in 5,000."""
 
 _ENTRIES = 1_000_000
 
@@ -54,13 +54,11 @@ def predicted_shares(
     strength = np.maximum(strength, 1e-3)
     low, high = np.empty(len(mean)), np.empty(len(mean))
     many = counts > _EXACT_MAX
-    if many.any():
-        share = (1 + (counts[many] - 1) / (strength[many] + 1)) / counts[many]
-        total, tail = 1 / share - 1, (1 - level) / 2
-        low[many] = quantile(mean[many] * total, (1 - mean[many]) * total, tail)
-        high[many] = quantile(mean[many] * total, (1 - mean[many]) * total, 1 - tail)
+    # The same variance of the share, spread over fewer answers.
+    share = (1 / counts[many] + (1 - 1 / counts[many]) / (strength[many] + 1)) * _EXACT_MAX
+    strength[many] = (_EXACT_MAX - 1) / np.maximum(share - 1, 1e-6) - 1
+    counts = np.where(many, _EXACT_MAX, counts)
     order = np.argsort(counts, kind="stable")
-    order = order[~many[order]]
     while len(order):
         size = max(1, int(_ENTRIES // (counts[order[0]] + 1)))
         size = max(1, min(size, int(_ENTRIES // (counts[order[min(size, len(order)) - 1]] + 1))))

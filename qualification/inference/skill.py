@@ -136,7 +136,7 @@ def fitted_population(right: npt.ArrayLike, wrong: npt.ArrayLike) -> Population:
     answers = good + bad
     seen = answers > 0
     worker, cell = np.nonzero(seen)
-    drawn = _sample(len(worker))
+    drawn = evenly_drawn(len(worker), _SAMPLE)
     worker, cell = worker[drawn], cell[drawn]
     sample = good[worker, cell], bad[worker, cell]
     mean, spread = _beta_binomial(*sample)
@@ -193,6 +193,14 @@ def gold_rates(deviation: npt.ArrayLike, answers: npt.ArrayLike, alarm: npt.Arra
     rate = np.clip(RATE_MIN + 0.5 * np.asarray(deviation, dtype=np.float64), RATE_MIN, RATE_MAX)
     rate = np.where(np.asarray(answers) < NEW_ANSWERS, np.maximum(rate, RATE_NEW), rate)
     return rate + np.where(np.asarray(alarm, dtype=bool), RATE_ALARM, 0.0)
+
+
+def evenly_drawn(size: int, most: int) -> IntArray:
+    """At most ``most`` places out of ``size``, evenly and in step with nothing, so that no cell is left out."""
+    if size <= most:
+        return np.arange(size)
+    golden = (5**0.5 - 1) / 2
+    return (np.arange(most) * golden % 1.0 * size).astype(np.intp)
 
 
 def _priors(
@@ -252,14 +260,6 @@ def _beta_binomial(right: FloatArray, wrong: FloatArray) -> tuple[float, float]:
         _, odds, spread = max(fits)
         reach *= 0.35
     return float(1 / (1 + np.exp(-odds))), spread
-
-
-def _sample(size: int) -> IntArray:
-    """At most `_SAMPLE` places out of ``size``, evenly and in step with nothing, so that no cell is left out."""
-    if size <= _SAMPLE:
-        return np.arange(size)
-    golden = (5**0.5 - 1) / 2
-    return (np.arange(_SAMPLE) * golden % 1.0 * size).astype(np.intp)
 
 
 def _most_probable(right: FloatArray, wrong: FloatArray, means: FloatArray) -> tuple[float, float]:
