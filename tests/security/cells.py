@@ -16,7 +16,8 @@ from django.urls import reverse
 
 from marketplace.api import hot
 from tests import canaries
-from tests.security import matrix, rules, walking
+from tests.security import matrix, pages, rules, walking
+from tests.security.pages import Page
 from tests.security.rules import Entry, Told
 from tests.security.scene import MINE, THEIRS, Scene, Tenant, a_scene
 
@@ -65,6 +66,44 @@ def run_all() -> Outcome:
     return outcome
 
 
+def run_pages() -> Outcome:
+    """Make the scene and run every cell of the pages' matrix in it."""
+    scene = a_scene()
+    outcome = Outcome(fingerprint(), endpoints=len(pages.PAGES))
+    for (name, method), page in pages.PAGES.items():
+        for caller in pages.CALLERS:
+            own, foreign = pages.told(name, method, page, caller)
+            _page(outcome, scene, name, method, page, caller, own, "own")
+            if page.path is not None or page.side == "worker":
+                _page(outcome, scene, name, method, page, caller, foreign, "foreign")
+    return outcome
+
+
+def _page(
+    outcome: Outcome, scene: Scene, name: str, method: str, page: Page, caller: str, told: Told, whose: str
+) -> None:
+    side = _side(scene, page, whose)
+    parts = {part: what[1:] if what.startswith("=") else side[what] for part, what in (page.path or {}).items()}
+    parts |= {} if page.fresh is None else page.fresh(side)
+    with undone() as before:
+        client = scene.callers[caller].client
+        address = reverse(name, kwargs=parts)
+        response: Any = (
+            client.get(address) if method == "GET" else client.post(address, page.form and page.form(side, scene))
+        )
+        _judge(outcome, response, told, f"{method} {name} {whose} by {caller}", before, caller=caller)
+        mail.outbox.clear()
+
+
+def _got(response: Any) -> Told:
+    """What a response says, in the matrix's words."""
+    status: int = response.status_code
+    if status in {302, 303}:
+        place = response["Location"]
+        return "in" if place.startswith((reverse("account_login"), reverse("welcome"))) else "on"
+    return "ok" if 200 <= status < 300 else status
+
+
 @contextmanager
 def undone() -> Iterator[int]:
     """A savepoint that is rolled back, with how many rows this transaction had written before."""
@@ -83,7 +122,8 @@ def written() -> int:
 
 
 def fingerprint() -> str:
-    """A hash of every row of every table of ours, but for what is only remembered: when keys were used, and routes."""
+    """A hash of every row of every table of ours, but for what is only remembered: when keys were used, routes, and
+    which browser somebody came with."""
     with connection.cursor() as cursor:
         cursor.execute(_FINGERPRINT)
         return "\n".join(f"{name} {digest}" for name, digest in sorted(_hashes(cursor)))
@@ -117,7 +157,7 @@ def _cell(
         mail.outbox.clear()  # what B sends may name B: an invitation says who sent it
 
 
-def _side(scene: Scene, entry: Entry, whose: str) -> Tenant:
+def _side(scene: Scene, entry: Entry | Page, whose: str) -> Tenant:
     if entry.side == "worker":
         return scene.mine if whose == "own" else scene.theirs
     return scene.a if whose == "own" else scene.b
@@ -148,11 +188,10 @@ def _ask(
 def _judge(outcome: Outcome, response: Any, told: Told, cell: str, before: int, *, caller: str) -> None:
     outcome.cells += 1
     content = b"".join(response.streaming_content) if response.streaming else response.content
-    got = response.status_code
-    right = 200 <= got < 300 if told == "ok" else got == told
-    if not right:
+    got = _got(response)
+    if got != told:
         outcome.wrong.append(f"{cell}: told {got}, should be {told} {content[:160]!r}")
-    elif told != "ok" and written() != before and (after := fingerprint()) != outcome.fingerprint:
+    elif told not in {"ok", "on"} and written() != before and (after := fingerprint()) != outcome.fingerprint:
         before_it = outcome.fingerprint
         changed = sorted({line.split()[0] for line in set(after.splitlines()) ^ set(before_it.splitlines())})
         outcome.wrong.append(f"{cell}: refused, and yet changed: {', '.join(changed)}")
@@ -166,19 +205,20 @@ def _judge(outcome: Outcome, response: Any, told: Told, cell: str, before: int, 
 
 _FINGERPRINT = """
 SELECT tablename FROM pg_tables WHERE schemaname = 'public'
-   AND tablename NOT IN ('tasks_workerroute', 'tasks_workerbucket')
+   AND tablename NOT IN ('tasks_workerroute', 'tasks_workerbucket', 'accounts_signal')
    AND (tablename LIKE 'accounts_%' OR tablename LIKE 'ledger_%' OR tablename LIKE 'qualification_%'
         OR tablename LIKE 'tasks_%' OR tablename LIKE 'marketplace_%')
  ORDER BY tablename"""
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
-    """The figures that the bench prints."""
+def summary(outcome: Outcome, shown: Outcome) -> dict[str, Any]:
+    """The figures that the bench prints: of the API and of the pages together, and of the pages alone."""
     return {
-        "endpoints": outcome.endpoints,
-        "principals": len(rules.CALLERS),
-        "cells": outcome.cells,
-        "wrong": len(outcome.wrong),
+        "endpoints": outcome.endpoints + shown.endpoints,
+        "pages": shown.endpoints,
+        "principals": len({*rules.CALLERS, *pages.CALLERS}),
+        "cells": outcome.cells + shown.cells,
+        "wrong": len(outcome.wrong) + len(shown.wrong),
         "unlisted": len(walking.unlisted()) + len(walking.stale()),
-        "canary_hits": len(outcome.canary_hits),
+        "canary_hits": len(outcome.canary_hits) + len(shown.canary_hits),
     }

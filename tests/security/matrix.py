@@ -353,43 +353,6 @@ API: Mapping[tuple[str, str], Entry] = {
 }
 """The API, by the name within it."""
 
-PUBLIC_PAGES = (
-    "join_as", "line", "line_now", "problems", "problem", "healthz", "readyz", "oauth_metadata", "oauth_token", "oauth_revoke",
-)  # fmt: skip
-DESK_PAGES = (
-    "session_end",
-    "credentials",
-    "work",
-    "welcome",
-    "join",
-    "claim",
-    "submit",
-    "give_back",
-    "resume",
-    "agree",
-    "me",
-    "agreements",
-    "platform_workers",
-    "organisations",
-    "organisation_found",
-    "keys",
-    "audit",
-    "privacy",
-    "privacy_export",
-    "privacy_erase",
-    "support",
-    "support_impersonate",
-    "support_stop",
-)
-"""Pages for people: strangers are sent to sign in, or are welcomed; nobody is shown what is another's."""
-
-ADDRESSED_PAGES = (
-    "organisation", "organisation_invite", "organisation_withdraw", "organisation_role", "organisation_remove",
-    "credential", "credential_file", "credential_answer", "credential_withdraw", "document", "evidence",
-    "organisation_transfer", "organisation_leave", "organisation_workers", "organisation_keys", "invitation", "invitation_accept",
-)  # fmt: skip
-"""Pages about one thing, whose tests are beside them; what is not the reader's is not there (404)."""
-
 SIGN_ON = (
     "account_", "mfa_", "usersessions_", "socialaccount_", "orcid_", "openid_connect_", "headless:browser:",
     "accounts/social/",

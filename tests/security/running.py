@@ -25,11 +25,13 @@ def main() -> int:
     try:
         with server.fresh_database():
             outcome = cells.run_all()
+        with server.fresh_database():
+            shown = cells.run_pages()
     finally:
         server.stop()
-    for line in outcome.wrong + outcome.canary_hits:
+    for line in outcome.wrong + outcome.canary_hits + shown.wrong + shown.canary_hits:
         print(line, file=sys.stderr)
-    found = cells.summary(outcome)
+    found = cells.summary(outcome, shown)
     print(json.dumps(found))
     return 1 if found["wrong"] or found["unlisted"] or found["canary_hits"] else 0
 

@@ -13,7 +13,7 @@ from allauth.account.models import EmailAddress
 from django.urls import reverse
 
 from accounts import blocking, consenting, credentials, inviting, keys, organising, verifying
-from accounts.models import Membership, Organisation, User, Worker
+from accounts.models import Evidence, Membership, Organisation, User, Worker
 from marketplace import clients
 from marketplace.api import ids
 from qualification import crediting, examining, gold
@@ -246,7 +246,13 @@ def _credentials(worker: Worker, admin: User) -> dict[str, str]:
     crediting.approve_credential(verified, verifier=admin)
     made = {"filed": filed, "asked": asked, "in_review": in_review, "verified": verified}
     found = {f"credential_{name}": ids.public("crd", one.pk) for name, one in made.items()}
-    return {**found, "credential_type": ids.public("cty", types[4].pk)}
+    [paper] = Evidence.objects.filter(credential=filed)
+    return {
+        **found,
+        "credential_type": ids.public("cty", types[4].pk),
+        "credential_slug": types[4].slug,
+        "document": ids.public("evd", paper.pk),
+    }
 
 
 def _two_open(job: Job) -> list[Task]:

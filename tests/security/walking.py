@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.security import matrix
+from tests.security import matrix, pages
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-PAGES = (*matrix.PUBLIC_PAGES, *matrix.DESK_PAGES, *matrix.ADDRESSED_PAGES)
+PAGES = {*(name for name, _ in pages.PAGES), *pages.ELSEWHERE}
 
 
 @dataclass(frozen=True, slots=True)
