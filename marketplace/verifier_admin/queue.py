@@ -302,7 +302,7 @@ def _revoke(credential: Credential, verifier: User, request: HttpRequest) -> str
     ended = revoking.revoke_credential(credential, reason=reason, actor=f"user:{verifier.pk}")
     facts = {"qualifications": ended.qualifications, "leases": ended.leases, "answers": ended.answers}
     return (
-        gettext("Revoked: %(qualifications)d qualifications and %(leases)d leases ended, %(answers)d answers flagged.")
+        gettext("Revoked. Qualifications ended: %(qualifications)d, leases: %(leases)d. Answers flagged: %(answers)d.")
         % facts
     )
 

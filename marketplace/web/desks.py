@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.utils.translation import gettext
 
 from accounts.ledger.money import Money
 from marketplace.api import ids
 from marketplace.web.payloads import Part, parts
 from tasks import queries
-from tasks.models import Assignment, Guidelines, Job
+from tasks.models import Assignment, Guidelines, Job, Requirement
 
 KEYS = 9
 LIST_LENGTH = 24
@@ -69,6 +70,14 @@ def desk_of(worker_id: int, job: Job | None, *, at: datetime) -> Desk:
         job_name="" if job is None else job.name,
         job_description="" if job is None else job.description,
     )
+
+
+def wanted_of(job: Job) -> list[str]:
+    """What the job asks workers to be qualified in, in words."""
+    asked = Requirement.objects.filter(eligibility=job.eligibility).select_related("domain").order_by("pk")
+    return [
+        gettext("%(domain)s, level %(level)d") % {"domain": one.domain.name, "level": one.level_min} for one in asked
+    ]
 
 
 def holds_a_task(worker_id: int, *, at: datetime) -> bool:

@@ -93,6 +93,11 @@ class FilingForm(forms.Form):
             % {"size": BYTES_MAX // 1024**2},
         )
         for name, field in self.fields.items():
+            field.error_messages["required"] = (
+                gettext("Choose at least one document.")
+                if name == "documents"
+                else gettext("Fill this in: %(label)s.") % {"label": field.label}
+            )
             if not field.required:
                 field.label = gettext("%(label)s (optional)") % {"label": field.label}
             field.widget.attrs["id"] = f"filing-{name}"

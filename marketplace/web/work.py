@@ -58,6 +58,8 @@ class Told:
     paused: bool
     asked: list[Agreement]
     more: bool
+    unproved: bool
+    wanted: list[str]
 
 
 def for_workers(view: WorkersView) -> View:
@@ -204,17 +206,19 @@ def _done(request: HttpRequest, worker: Worker, job: Job | None) -> HttpResponse
 
 
 def _desk(request: HttpRequest, worker: Worker, job: Job | None, refusal: Refusal | None = None) -> HttpResponse:
-    told = None if refusal is None else _told(refusal, worker)
+    told = None if refusal is None else _told(refusal, worker, job)
+    # A refusal that says why a task was taken back is not said twice.
+    taken_back = isinstance(refusal, submitting.LeaseTakenBack)
     context = {
         "desk": desks.desk_of(worker.pk, job, at=timezone.now()),
         "refusal": told,
-        "ended": queries.ended_lately(worker.pk, hours=ENDED_HOURS),
+        "ended": [] if taken_back else queries.ended_lately(worker.pk, hours=ENDED_HOURS),
     }
     template = "work.html#desk" if _by_htmx(request) else "work.html"
     return render(request, template, context, status=200 if told is None else told.status)
 
 
-def _told(refusal: Refusal, worker: Worker) -> Told:
+def _told(refusal: Refusal, worker: Worker, job: Job | None) -> Told:
     problem = problem_of(type(refusal))
     return Told(
         title=gettext(problem.title),
@@ -225,6 +229,8 @@ def _told(refusal: Refusal, worker: Worker) -> Told:
         paused=isinstance(refusal, claiming.WorkerPaused),
         asked=[profile.as_asked(one) for one in refusal.terms] if isinstance(refusal, claiming.ConsentMissing) else [],
         more=isinstance(refusal, claiming.NothingToClaim) and covenants.asked_of(worker).exists(),
+        unproved=isinstance(refusal, claiming.NothingToClaim | claiming.NotQualified),
+        wanted=desks.wanted_of(job) if isinstance(refusal, claiming.NotQualified) and job is not None else [],
     )
 
 

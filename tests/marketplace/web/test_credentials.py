@@ -67,12 +67,12 @@ class TestWorker:
     @pytest.mark.parametrize(
         ("facts", "told"),
         [
-            ({"issuer": ""}, "This field is required."),
+            ({"issuer": ""}, "Fill this in: Issued by."),
             ({"jurisdiction": "FR"}, "not one of the available choices"),
-            ({"extra-specialty": ""}, "This field is required."),
+            ({"extra-specialty": ""}, "Fill this in: Specialty."),
             ({"issued_on": "2020-01-31", "expires_on": "2019-01-31"}, "expire"),
             ({"documents": SimpleUploadedFile("a.pdf", b"<html>")}, "Document 1: This is no PDF, PNG or JPEG"),
-            ({"documents": ""}, "This field is required."),
+            ({"documents": ""}, "Choose at least one document."),
         ],
         ids=["no issuer", "elsewhere", "no specialty", "backwards", "a page", "no document"],
     )
