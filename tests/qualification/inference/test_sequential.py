@@ -185,13 +185,14 @@ def test_too_few_questions_for_the_rates_are_refused() -> None:
         calibrated(0.7, 0.9, 0.045, 0.018, 20)
 
 
-def test_where_one_length_is_just_enough_it_is_found() -> None:
-    # 7 of 8 keep these rates exactly (P(pass | .5) = .0352, P(fail | .9) = .1869), and no shorter exam does.
-    test = calibrated(0.5, 0.9, 0.0352, 0.187, 8)
+def test_where_only_a_fixed_length_keeps_the_rates_it_is_found() -> None:
+    # 7 of 10: P(pass | .5) = .17188 and P(fail | .8) = .12087; ending earlier, or with 9 questions, errs more.
+    test = calibrated(0.5, 0.8, 0.1719, 0.1209, 10)
 
-    assert pass_probability(test, 0.5) <= 0.0352
-    with pytest.raises(ValueError, match="no exam of 7"):
-        calibrated(0.5, 0.9, 0.0352, 0.187, 7)
+    assert pass_probability(test, 0.5) == pytest.approx(0.17188, abs=1e-5)
+    assert pass_probability(test, 0.8) == pytest.approx(1 - 0.12087, abs=1e-5)
+    with pytest.raises(ValueError, match="no exam of 9"):
+        calibrated(0.5, 0.8, 0.1719, 0.1209, 9)
 
 
 @pytest.mark.parametrize(
