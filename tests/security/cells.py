@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from django.urls import reverse
 
 from marketplace.api import hot
 from tests import canaries
-from tests.security import matrix, pages, rules, walking
+from tests.security import fields, matrix, pages, rules, walking
 from tests.security.pages import Page
 from tests.security.rules import Entry, Told
 from tests.security.scene import MINE, THEIRS, Scene, Tenant, a_scene
@@ -43,6 +44,7 @@ class Outcome:
     cells: int = 0
     wrong: list[str] = field(default_factory=list)
     canary_hits: list[str] = field(default_factory=list)
+    fields_shown: set[str] = field(default_factory=set)
     canary_shown_to_insiders: dict[str, int] = field(default_factory=dict)
 
 
@@ -195,6 +197,11 @@ def _judge(outcome: Outcome, response: Any, told: Told, cell: str, before: int, 
         before_it = outcome.fingerprint
         changed = sorted({line.split()[0] for line in set(after.splitlines()) ^ set(before_it.splitlines())})
         outcome.wrong.append(f"{cell}: refused, and yet changed: {', '.join(changed)}")
+    if response.headers.get("Content-Type", "").startswith("application/json"):
+        shown = fields.keys_in(json.loads(content)) & fields.PRIVATE.keys()
+        wrong = sorted(name for name in shown if caller not in fields.PRIVATE[name])
+        outcome.wrong += [f"{cell}: the answer has the field {name}" for name in wrong]
+        outcome.fields_shown |= shown
     said = content.decode(errors="replace").upper()
     for canary, audience in AUDIENCES.items():
         if canary in said and caller in audience:

@@ -4,7 +4,7 @@ import pytest
 from django.urls import NoReverseMatch, reverse
 
 from tests import build
-from tests.security import cells, matrix, walking
+from tests.security import cells, fields, matrix, walking
 from tests.security.scene import a_scene
 
 
@@ -29,6 +29,7 @@ def test_every_caller_is_told_what_the_matrix_says_and_nothing_of_others() -> No
     assert outcome.wrong == []
     assert outcome.canary_hits == []
     assert set(outcome.canary_shown_to_insiders) == set(cells.AUDIENCES), "each canary is where it could be seen"
+    assert outcome.fields_shown == set(fields.PRIVATE), "each private field is shown to somebody"
     assert outcome.cells > 5_000
 
 
