@@ -84,8 +84,7 @@ def _lower_quantile(a: FloatArray, b: FloatArray, p: float) -> FloatArray:
         log_below = _log_below(one, two, x, rest, scale)
         slope = np.exp(np.minimum(scale + one * np.log(x) + two * np.log(rest) - log_below, 700.0))
         error = log_below - target
-        # A step is bounded, because far to the right the slope is nearly nothing.
-        odds[active] = y - np.clip(error / np.maximum(slope, _TINY), -30 * spread[active], 30 * spread[active])
+        odds[active] = y - error / np.maximum(slope, _TINY)
         active = active[np.abs(error) > 1e-8]
         if not len(active):
             break

@@ -2,9 +2,9 @@
 
 For each worker with at least 40 answers on items with truth: the first 20 are gold, and the 90 % interval of the share of
 right ones among the others is held against what they were. The population is fitted on everybody's first 20 alone. Answers
-come in the order of their times where the set has them, else in a random order, one a seed. Takes categorical and ordinal
-sets with at least 100 items with truth and 2 answers an item. Prints one JSON object last: covered_90 and mean_width over
-all workers of all sets, and how many workers that are.
+come in the order of their times where the set has them; else, or with ``ARGS=--shuffled``, in a random order, one a seed.
+Takes categorical and ordinal sets with at least 100 items with truth and 2 answers an item. Prints one JSON object last:
+covered_90 and mean_width over all workers of all sets, and how many workers that are.
 """
 
 from __future__ import annotations
@@ -80,11 +80,12 @@ def _predicted(hits: Sequence[Sequence[float]]) -> FloatArray:
 
 def main() -> int:
     """Read the options, run, print; 1 when no set has a worker with enough answers."""
-    asked = recorded.options("coverage", __doc__, seeds="0-4")
+    asked = recorded.options("coverage", __doc__, seeds="0-4", flags=("shuffled",))
     sets, everybody = {}, [np.empty((0, 2))]
     for name, dataset in recorded.datasets(asked.data, KINDS):
         if fits(dataset):
-            sets[name], found = coverage(dataset, recorded.times(asked.data / name), asked.seeds)
+            times = None if asked.shuffled else recorded.times(asked.data / name)
+            sets[name], found = coverage(dataset, times, asked.seeds)
             everybody.append(found)
             print(name, sets[name])
     found = np.concatenate(everybody)

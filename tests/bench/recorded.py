@@ -16,12 +16,14 @@ from marketplace.replay.dataset import EXPERT, Dataset, DatasetInvalid, read_dat
 DATA = os.environ.get("TOUCHSTONE_DATA", "../shared/data")
 
 
-def options(name: str, about: str | None, *, seeds: str) -> argparse.Namespace:
-    """Read ``--data``, ``--seeds`` (as ``0-4`` or ``1,5``) and ``--out``; ``seeds`` says how many are usual."""
+def options(name: str, about: str | None, *, seeds: str, flags: Sequence[str] = ()) -> argparse.Namespace:
+    """Read ``--data``, ``--seeds`` (as ``0-4`` or ``1,5``), ``--out`` and ``flags``; ``seeds`` says how many are usual."""
     parser = argparse.ArgumentParser(prog=f"bench-{name}", description=about)
     parser.add_argument("--data", type=Path, default=Path(DATA), help="a folder of data sets")
     parser.add_argument("--seeds", type=_seeds, default=_seeds(seeds))
     parser.add_argument("--out", type=Path)
+    for flag in flags:
+        parser.add_argument(f"--{flag}", action="store_true")
     return parser.parse_args()
 
 

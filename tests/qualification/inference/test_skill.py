@@ -84,6 +84,14 @@ def test_answers_in_one_cell_move_the_others_as_far_as_cells_are_alike() -> None
     assert apart.mean[0, 1] == pytest.approx(0.6)
 
 
+def test_faded_answers_are_less_noisy_than_their_weight_says() -> None:
+    # For ever faded by 0.99 an answer, the weights sum to 100, but the noise is that of (1 + 0.99) / (1 - 0.99) answers.
+    faded = skills([[70.0, 0.0]], [[30.0, 0.0]], TWO_ALIKE, memory=0.99)
+    kept = skills([[0.7 * 199, 0.0]], [[0.3 * 199, 0.0]], TWO_ALIKE, memory=1.0)
+
+    assert [faded.a[0, 1], faded.b[0, 1]] == pytest.approx([kept.a[0, 1], kept.b[0, 1]])
+
+
 def test_a_cells_own_answers_are_not_counted_twice() -> None:
     right, wrong = np.array([[30.0, 0.0]]), np.array([[10.0, 0.0]])
 
