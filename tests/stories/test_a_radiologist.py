@@ -108,7 +108,7 @@ def test_a_licence_opens_work_once_two_have_looked_and_its_revocation_takes_the_
         add_a_passkey(hers, go)
         become_a_worker(hers, go)
         find_the_films_closed(hers, go, way)
-        file_the_licence(hers, go)
+        file_the_licence(hers)
 
         first, second = vera.sign_in(browser), otto.sign_in(browser)
         approve(first, "07-first-verifier", "The number is in the register.")
@@ -121,7 +121,7 @@ def test_a_licence_opens_work_once_two_have_looked_and_its_revocation_takes_the_
         expect(second.locator(".review")).to_contain_text("Rests on it:")
         shot(second, "08-second-verifier-done", small=False)
 
-        take_a_film(hers, go, way)
+        take_a_film(hers, go)
         revoke(first)
         lose_the_film(hers, go, way)
         complaints = _unexpected(browser)
@@ -187,12 +187,14 @@ def find_the_films_closed(page: Page, go: Callable[[str], None], way: str) -> No
     go(way)
     page.get_by_role("button", name="Take the next task").click()
     expect(page.get_by_role("alert")).to_contain_text("This job asks for a qualification that you do not hold.")
+    expect(page.get_by_role("alert")).to_contain_text("Radiology, level 2")
     shot(page, "05-films-closed")
 
 
-def file_the_licence(page: Page, go: Callable[[str], None]) -> None:
-    """The form, first without its number, and the licence that waits."""
-    go("/me/credentials")
+def file_the_licence(page: Page) -> None:
+    """From the refusal to the form, sent first without number and document; then the licence waits."""
+    page.get_by_role("link", name="See what you can prove").click()
+    expect(page.get_by_role("heading", name="Credentials")).to_be_visible()
     shot(page, "06-credentials")
     page.get_by_role("button", name="File Medical licence").click()
     page.get_by_label("Issued by").fill("State Medical Board")
@@ -233,7 +235,7 @@ def approve(page: Page, name: str, note: str) -> None:
     page.get_by_role("button", name="Approve").click()
 
 
-def take_a_film(page: Page, go: Callable[[str], None], way: str) -> None:
+def take_a_film(page: Page, go: Callable[[str], None]) -> None:
     """What was closed is open: she is told so, and a film comes."""
     go("/me/credentials")
     expect(page.get_by_role("main")).to_contain_text("Opens:")
@@ -274,7 +276,7 @@ def lose_the_film(page: Page, go: Callable[[str], None], way: str) -> None:
     expect(page.get_by_role("alert")).to_contain_text("This job asks for a qualification that you do not hold.")
     shot(page, "12-films-closed-again")
     go("/me/credentials")
-    page.get_by_text("Earlier ones").click()
+    expect(page.get_by_role("link", name="Medical licence")).to_be_visible()
     shot(page, "13-credentials")
     page.get_by_role("link", name="Medical licence").first.click()
     expect(main).to_contain_text(REASON)
