@@ -84,29 +84,8 @@ def _tenant(organisation: Organisation, subject: Domain, private: str, answerer:
     slug = "b-only" if private else "a-only"
     own = gold.create_domain(path=slug, name=f"{private}own", organisation=organisation)
     definition = {**build.CLASSES, "question": f"{private}What is it?"}
-    draft = gold.create_gold_set(
-        name=f"{private}draft",
-        domain=subject,
-        label_kind="categorical",
-        label_definition=definition,
-        organisation=organisation,
-    )
-    gold.add_gold_items(
-        draft,
-        [gold.NewGold({"text": f"{private}gold"}, [{"label": build.CAT}], class_index=0, explanation=canaries.GOLD)],
-    )
-    ready = gold.create_gold_set(
-        name=f"{private}ready",
-        domain=subject,
-        label_kind="categorical",
-        label_definition=definition,
-        organisation=organisation,
-    )
-    items = [
-        gold.NewGold({"text": f"{private}gold {n}"}, [{"label": build.CAT}], class_index=0, explanation=canaries.GOLD)
-        for n in range(4)
-    ]
-    gold.add_gold_items(ready, items)
+    draft = _gold_set(organisation, subject, f"{private}draft", definition, [f"{private}gold"])
+    ready = _gold_set(organisation, subject, f"{private}ready", definition, [f"{private}gold {n}" for n in range(4)])
     ready = gold.publish_gold_set(ready)
     exam = examining.create_exam(name=f"{private}exam", gold_set=ready, questions=2, organisation=organisation)
     found = Tenant(
@@ -140,6 +119,18 @@ def _tenant(organisation: Organisation, subject: Domain, private: str, answerer:
     client, _ = clients.make_client(organisation, name=f"{private}client", scopes=["jobs:read"], created_by=maker)
     found.ids["client"] = ids.public("cli", client.pk)
     return found
+
+
+def _gold_set(
+    organisation: Organisation, subject: Domain, name: str, definition: dict[str, Any], texts: list[str]
+) -> GoldSet:
+    made = gold.create_gold_set(
+        name=name, domain=subject, label_kind="categorical", label_definition=definition, organisation=organisation
+    )
+    accepted = [{"label": build.CAT}]
+    items = [gold.NewGold({"text": text}, accepted, class_index=0, explanation=canaries.GOLD) for text in texts]
+    gold.add_gold_items(made, items)
+    return made
 
 
 def _invite(tenant: Tenant, organisation: Organisation, owner: User, email: str) -> None:
