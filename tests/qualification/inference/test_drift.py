@@ -228,23 +228,34 @@ def test_one_who_falls_alone_has_the_alarm_and_the_job_has_none() -> None:
 
 
 def test_one_person_who_does_most_of_the_work_is_no_job() -> None:
-    """Nine answers in ten are one worker's, who falls by more than the job's drop."""
-    rng = np.random.default_rng(5)
+    """Beyond a quarter of the run, what a worker says counts for less the more the worker has said."""
+    job = replace(drift.begin_job(), run_information=np.asarray(10_000.0), precision=np.asarray(1e5))
+    worker, part = drift.begin(0.92, KNOWN), drift.begin_membership()
+    seen = drift.evidence(0.0)
+    one_of_many, _ = drift.step_job(job, part, worker, seen)
+    nearly_all, _ = drift.step_job(job, replace(part, information=np.asarray(9_000.0)), worker, seen)
+    assert float(nearly_all.statistic) == pytest.approx(float(one_of_many.statistic) * 0.25 / 0.9, rel=0.05)
 
-    def run(share_of_first: float) -> float:
-        people, job = drift.begin(np.full((40, 8), 0.92), 1000.0), drift.begin_job((40,))
-        parts, row = drift.begin_membership((40, 8)), np.arange(40)
-        for tick in range(1200):
-            who = np.where(rng.random(40) < share_of_first, 0, rng.integers(1, 8, size=40))
-            accuracy = np.where((tick >= 800) & (who == 0), 0.80, 0.92)
-            worker, job, part = drift.observe(
-                drift.pick(people, (row, who)), job, drift.pick(parts, (row, who)), answers(accuracy, rng)
-            )
-            drift.put(people, (row, who), worker)
-            drift.put(parts, (row, who), part)
-        return float(job.alarmed.mean())
 
-    assert run(0.5) <= 0.2
+def test_while_the_job_is_suspected_a_workers_alarm_needs_more() -> None:
+    worker = replace(drift.begin(0.92, KNOWN), statistic=np.asarray(WORKER.threshold - 0.1))
+    suspected = replace(drift.begin_job(), statistic=np.asarray(10.0), precision=np.asarray(1e5))
+    part = drift.begin_membership()
+    assert drift.observe(worker, drift.begin_job(), part, drift.evidence(0.0))[0].alarmed
+    assert not drift.observe(worker, suspected, part, drift.evidence(0.0))[0].alarmed
+
+
+def test_what_was_given_before_the_shift_was_known_is_excused_by_it() -> None:
+    worker = replace(drift.begin(0.92, KNOWN), statistic=np.asarray(3.0), run_information=np.asarray(100.0))
+    job = replace(
+        drift.begin_job(), run_information=np.asarray(5000.0), run_score=np.asarray(-800.0), statistic=np.asarray(5.0)
+    )
+    job = replace(job, precision=np.asarray(1e5))
+    before = replace(drift.begin_membership(), information=np.asarray(100.0))
+    known = replace(before, shift=drift.shift_of_others(job, before))
+    late, early = (drift.observe(worker, job, part, drift.evidence(1.0))[0] for part in (before, known))
+    assert float(late.statistic) < float(early.statistic) - 1
+    assert float(late.run_score) > float(early.run_score)
 
 
 def test_what_the_others_lack_leaves_the_worker_out_and_doubts_chance() -> None:
