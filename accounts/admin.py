@@ -179,7 +179,7 @@ class MembershipAdmin(ActingAdmin):
         self.for_each(
             request,
             rows.select_related("organisation", "user"),
-            lambda member: organising.remove_member(member.organisation, user=member.user),
+            lambda member: organising.remove_member(member.organisation, user=member.user, removed_by=request.user),
         )
 
 

@@ -18,6 +18,7 @@ from django.core.validators import MaxLengthValidator, validate_email
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts import seats
 from accounts.models import Invitation, Membership, Organisation, User
 from accounts.queries import instant, moment
 from accounts.refusals import Fault, Refusal
@@ -66,7 +67,7 @@ def invite_member(
     address = _checked(email, role)
     # The person first, then the organisation: what one person sends is counted one by one.
     User.objects.select_for_update(no_key=True).get(pk=invited_by.pk)
-    _hold(organisation.pk)
+    seats.hold_organisation(organisation.pk)
     now = instant(at)
     members = Membership.objects.filter(organisation=organisation)
     if not members.filter(user=invited_by, role=Membership.Role.OWNER).exists():
@@ -111,7 +112,7 @@ def accept_invitation(token: str, *, user: User, addresses: Collection[str], at:
     """
     offered = read_invitation(token, addresses=addresses, at=at)
     # Read again under the lock that withdrawing and the removal of its sender take too.
-    _hold(offered.organisation_id)
+    seats.hold_organisation(offered.organisation_id)
     invitation = read_invitation(token, addresses=addresses, at=at)
     member, new = Membership.objects.get_or_create(
         organisation=invitation.organisation, user=user, defaults={"role": invitation.role}
@@ -125,7 +126,7 @@ def accept_invitation(token: str, *, user: User, addresses: Collection[str], at:
 @transaction.atomic
 def withdraw_invitation(invitation: Invitation, *, at: datetime | None = None) -> Invitation:
     """Take an invitation back; its token opens nothing from now on. Raises InvitationEnded."""
-    _hold(invitation.organisation_id)
+    seats.hold_organisation(invitation.organisation_id)
     waiting = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True, withdrawn_at__isnull=True)
     if waiting.update(withdrawn_at=moment(at)) != 1:
         raise InvitationEnded
@@ -148,10 +149,6 @@ def _open(at: datetime | None) -> QuerySet[Invitation]:
     return Invitation.objects.filter(
         Exists(sender), accepted_at__isnull=True, withdrawn_at__isnull=True, expires_at__gt=moment(at)
     )
-
-
-def _hold(organisation_id: int) -> None:
-    Organisation.objects.select_for_update(no_key=True).get(pk=organisation_id)
 
 
 def _checked(email: str, role: str) -> str:

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
-from accounts import statements
+from accounts import seats, statements
 from accounts.ledger.money import Money
 from accounts.models import ApiKey, Organisation, User, Worker
 from accounts.queries import moment
@@ -100,15 +100,18 @@ def issue_key(
 ) -> tuple[ApiKey, str]:
     """Make a key that acts for one organisation or one worker; return it with its secret, which is not kept.
 
+    Whoever makes an organisation's key, ``created_by``, is an owner when it is made, not only when they asked.
     ``addresses`` are IP addresses or networks such as ``192.0.2.0/24`` from which alone it works (none: from anywhere),
     ``spend_cap`` the most that it may ever put behind jobs.
-    Raises KeyScopeUnknown, KeyScopeMissing, KeyExpiryPassed, KeyRefused; ValueError unless exactly one party is named.
+    Raises KeyScopeUnknown, KeyScopeMissing, KeyExpiryPassed, KeyRefused, NotAnOwner; ValueError unless exactly one party
+    is named.
     """
     if (organisation is None) == (worker is None):
         raise ValueError("a key acts for one organisation or for one worker")
     check_scopes(scopes, ORGANISATION_SCOPES if worker is None else WORKER_SCOPES)
     if spend_cap is not None and (worker is not None or spend_cap.micros <= 0):
         raise KeyRefused(faults=[Fault("/spend_cap", "is more than nothing, and for keys of organisations alone")])
+    _need_owner(None if organisation is None else organisation.pk, created_by)
     handle, secret = _new_secret()
     key = ApiKey.objects.create(
         organisation=organisation,
@@ -138,10 +141,11 @@ def rotate_key(
     The new key may do what the old one might, for as long as that was issued for, with what is left of its cap: what the
     old secret still spends counts against it. At most two secrets of a row work at once, so the key that this one had
     replaced ends now. ``rotated_by`` answers for the new key; without, whoever answered for the old.
-    Raises KeyNotInUse, KeyRefused.
+    Raises KeyNotInUse, KeyRefused, NotAnOwner.
     """
     if not timedelta(0) <= overlap <= OVERLAP_MAX:
         raise KeyRefused(faults=[Fault("/overlap_seconds", f"is from 0 to {int(OVERLAP_MAX.total_seconds())}")])
+    _need_owner(key.organisation_id, rotated_by)
     # In the order of their ids, as `spend` locks them.
     if key.replaces_id is not None:
         ApiKey.objects.filter(pk=key.replaces_id, revoked_at__isnull=True).update(revoked_at=moment(at))
@@ -293,6 +297,13 @@ _UNNOTED = Q(last_used_at__isnull=True) | Q(last_used_at__lt=moment(None) - time
 
 def _in_use(at: datetime | None) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=moment(at)), revoked_at__isnull=True)
+
+
+def _need_owner(organisation_id: int | None, user: User | None) -> None:
+    """Refuse who owns the organisation no more: losing that ends the keys one made, and none may slip in behind it."""
+    if organisation_id is not None and user is not None:
+        seats.hold_organisation(organisation_id)
+        seats.need_owner(organisation_id, user)
 
 
 def _need_place(places: Networks, address: str) -> None:

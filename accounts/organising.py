@@ -1,8 +1,9 @@
 """Organisations, who belongs to them, and who runs the platform.
 
 Each organisation has at least one owner who can sign in, and the platform one admin: whoever would take away the last
-one is refused, also when two do it at once. Nobody gives themself a role. Who stops being an owner loses the keys that
-they made for the organisation, since they may still hold the secrets.
+one is refused, also when two do it at once. Nobody gives themself a role, and who gives or takes one still holds the
+right to when it counts. Who stops being an owner loses the keys that they made for the organisation, since they may
+still hold the secrets.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import secrets
 
 from django.db import transaction
-from django.db.models import Q
 
+from accounts import seats
 from accounts.models import ApiKey, Membership, Organisation, PlatformRole, User
 from accounts.queries import moment
 from accounts.refusals import Refusal
@@ -37,16 +38,8 @@ class RoleUnknown(Refusal):
     """There is no such role."""
 
 
-class NotAnOwner(Refusal):
-    """Only an owner of the organisation can do this."""
-
-
 class OwnRole(Refusal):
     """Nobody gives themself a role: ask somebody else who may give it."""
-
-
-class LastAdmin(Refusal):
-    """The platform keeps at least one admin: make somebody else one first."""
 
 
 @transaction.atomic
@@ -75,14 +68,15 @@ def add_member(organisation: Organisation, *, user: User, role: str, given_by: U
 def change_role(organisation: Organisation, *, user: User, role: str, given_by: User | None = None) -> Membership:
     """Give a member another role. An owner may step down by themself; nobody else changes their own.
 
-    Raises NotAMember, RoleUnknown, LastOwner, OwnRole.
+    ``given_by`` is an owner or runs the platform. Raises NotAMember, RoleUnknown, LastOwner, OwnRole, NotAnOwner.
     """
     _check_role(role, Membership.Role.values)
-    hold(organisation.pk)
+    seats.hold_organisation(organisation.pk)
     member = _member(organisation, user)
     if member.role != Membership.Role.OWNER:
         _refuse_own(user, given_by)
-    elif role != Membership.Role.OWNER:
+    _need_right(organisation, given_by)
+    if member.role == Membership.Role.OWNER and role != Membership.Role.OWNER:
         _refuse_last_owner(member)
         _end_keys(member)
     member.role = role
@@ -97,10 +91,10 @@ def transfer_ownership(organisation: Organisation, *, owner: User, to: User) -> 
     Raises NotAMember, NotAnOwner, OwnRole.
     """
     _refuse_own(to, owner)
-    hold(organisation.pk)
+    seats.hold_organisation(organisation.pk)
     giver, heir = _member(organisation, owner), _member(organisation, to)
     if giver.role != Membership.Role.OWNER:
-        raise NotAnOwner
+        raise seats.NotAnOwner
     if not heir.user.is_active:
         raise NotAMember("This person's account is closed.")
     heir.role, giver.role = Membership.Role.OWNER, Membership.Role.MANAGER
@@ -113,15 +107,18 @@ def transfer_ownership(organisation: Organisation, *, owner: User, to: User) -> 
 @transaction.atomic
 def leave_organisation(organisation: Organisation, *, user: User) -> None:
     """End one's own membership, and with it the organisation's keys that one made. Raises NotAMember, LastOwner."""
+    seats.hold_organisation(organisation.pk)
     _end_membership(organisation, user)
 
 
 @transaction.atomic
-def remove_member(organisation: Organisation, *, user: User) -> None:
+def remove_member(organisation: Organisation, *, user: User, removed_by: User | None = None) -> None:
     """End a membership, and with it the organisation's keys that this person made and so may still hold.
 
-    Raises NotAMember, LastOwner.
+    ``removed_by`` is an owner or runs the platform. Raises NotAMember, LastOwner, NotAnOwner.
     """
+    seats.hold_organisation(organisation.pk)
+    _need_right(organisation, removed_by)
     _end_membership(organisation, user)
 
 
@@ -143,17 +140,9 @@ def take_platform_role(user: User, role: str) -> None:
     """Take a role on the platform away; nothing happens where it was not held. Raises RoleUnknown, LastAdmin."""
     _check_role(role, PlatformRole.Role.values)
     if role == PlatformRole.Role.ADMIN:
-        _refuse_last_admin(user)
+        seats.keep_an_admin(user)
     PlatformRole.objects.filter(user=user, role=role).delete()
     _open_admin_pages(user, admin=False if role == PlatformRole.Role.ADMIN else None)
-
-
-def hold(organisation_id: int) -> None:
-    """Lock the organisation's row until the transaction ends: its members change one by one.
-
-    Raises Organisation.DoesNotExist.
-    """
-    Organisation.objects.select_for_update(no_key=True).get(pk=organisation_id)
 
 
 def _check_role(role: str, known: list[str]) -> None:
@@ -166,6 +155,12 @@ def _refuse_own(user: User, given_by: User | None) -> None:
         raise OwnRole
 
 
+def _need_right(organisation: Organisation, who: User | None) -> None:
+    """Refuse who may not change the members of a held organisation, or may no longer. Raises NotAnOwner."""
+    if who is not None and not User.objects.filter(pk=who.pk, is_superuser=True).exists():
+        seats.need_owner(organisation.pk, who)
+
+
 def _member(organisation: Organisation, user: User) -> Membership:
     member = Membership.objects.select_related("user").filter(organisation=organisation, user=user).first()
     if member is None:
@@ -174,25 +169,12 @@ def _member(organisation: Organisation, user: User) -> Membership:
 
 
 def _refuse_last_owner(member: Membership) -> None:
-    others = Membership.objects.filter(
-        ~Q(pk=member.pk),
-        organisation_id=member.organisation_id,
-        role=Membership.Role.OWNER,
-        user__is_active=True,
-    )
+    others = seats.other_owners(member.organisation_id, member.user_id)
     if member.role == Membership.Role.OWNER and not others.exists():
         raise LastOwner
 
 
-def _refuse_last_admin(user: User) -> None:
-    # Locked in one order: of two admins taken away at once, the second waits here and counts again.
-    rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True, is_active=True).order_by("pk")
-    if [admin.pk for admin in rows] == [user.pk]:
-        raise LastAdmin
-
-
 def _end_membership(organisation: Organisation, user: User) -> None:
-    hold(organisation.pk)
     member = _member(organisation, user)
     _refuse_last_owner(member)
     _end_keys(member)

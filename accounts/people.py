@@ -20,6 +20,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from accounts import seats
 from accounts.audit import acting
 from accounts.models import User, Worker
 from accounts.queries import moment
@@ -81,7 +82,8 @@ def suspend_worker(worker: Worker, *, reason: str, actor: str) -> Worker:
         raise ReasonMissing
     with acting(actor):
         moved = _move(worker, [Worker.State.ACTIVE, Worker.State.PAUSED], Worker.State.SUSPENDED, reason)
-    log.warning("worker %s suspended by %s: %r", worker.pk, actor, reason)
+    # Never the reason: it is about a person, and no erasure reaches a log.
+    log.warning("worker %s suspended by %s", worker.pk, actor)
     return moved
 
 
@@ -92,8 +94,13 @@ def resume_worker(worker: Worker, *, actor: str) -> Worker:
 
 
 def deactivate_user(user: User, *, actor: str) -> User:
-    """Close an account: its sessions and keys open nothing from the next request on. What they did stays on record."""
-    return _set_active(user, actor, is_active=False)
+    """Close an account: its sessions and keys open nothing from the next request on. What they did stays on record.
+
+    An organisation whose last owner this is waits for an admin to name another. Raises LastAdmin.
+    """
+    with acting(actor):
+        seats.keep_an_admin(user)
+        return _set_active(user, actor, is_active=False)
 
 
 def activate_user(user: User, *, actor: str) -> User:

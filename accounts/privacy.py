@@ -20,7 +20,7 @@ from django.core.files.storage import storages
 from django.db import transaction
 from django.db.models import Q
 
-from accounts import documents
+from accounts import documents, seats
 from accounts.models import (
     ApiKey,
     Approval,
@@ -172,15 +172,15 @@ def what_stands_in_the_way(user: User) -> list[str]:
     """Sentences on what must be settled before this person can be erased; locks what decides it until the end of the
     transaction, so that of two last owners who leave at once one is kept.
     """
-    found = []
     owned = Membership.objects.filter(user=user, role=Membership.Role.OWNER).values("organisation_id")
-    for organisation in Organisation.objects.select_for_update(no_key=True).filter(pk__in=owned).order_by("pk"):
-        owners = Membership.objects.filter(organisation=organisation, role=Membership.Role.OWNER)
-        if not owners.exclude(user=user).exists():
-            found.append(f"You are the last owner of {organisation.name}: make somebody else an owner first.")
-    admins = PlatformRole.objects.select_for_update(no_key=True).filter(role=PlatformRole.Role.ADMIN).order_by("pk")
-    held_by = [row.user_id for row in admins]
-    if held_by == [user.pk]:
+    found = [
+        f"You are the last owner of {organisation.name}: make somebody else an owner first."
+        for organisation in Organisation.objects.select_for_update(no_key=True).filter(pk__in=owned).order_by("pk")
+        if not seats.other_owners(organisation.pk, user.pk).exists()
+    ]
+    try:
+        seats.keep_an_admin(user)
+    except seats.LastAdmin:
         found.append("You are the last admin of the platform: make somebody else an admin first.")
     return found
 

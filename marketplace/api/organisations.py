@@ -151,7 +151,7 @@ class MemberView(Door):
         found, membership = self._find(organisation, member)
         self.body(Nothing)
         with self.acting():
-            organising.remove_member(found, user=membership.user)
+            organising.remove_member(found, user=membership.user, removed_by=policies.user_of(self.principal))
         return Response(status=204)
 
     def _find(self, organisation: str, member: str) -> tuple[Organisation, Membership]:

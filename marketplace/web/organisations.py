@@ -191,7 +191,7 @@ def _remove(request: HttpRequest, principal: Principal, it: Organisation) -> str
     principal.need("members", it.pk)
     member = _member(request.POST, principal, it)
     with principal.acting():
-        organising.remove_member(it, user=member.user)
+        organising.remove_member(it, user=member.user, removed_by=policies.user_of(principal))
     return gettext("%s is a member no longer.") % member.user
 
 

@@ -16,6 +16,7 @@ from accounts.models import (
     AuditRow,
     Credential,
     CredentialType,
+    LinkCase,
     Membership,
     Organisation,
     PlatformRole,
@@ -56,6 +57,11 @@ def a_membership() -> Membership:
     return build.an_organisation().memberships.get()
 
 
+def a_link_case() -> LinkCase:
+    """Two workers of whom somebody asks whether they are one person."""
+    return LinkCase.objects.create(first=build.a_worker(), second=build.a_worker(), score=0.65, kinds={"device": 1})
+
+
 ROWS: dict[type[Model], Callable[[], Model]] = {
     User: build.a_user,
     PlatformRole: lambda: organising.give_platform_role(build.a_user(), "support"),
@@ -65,6 +71,7 @@ ROWS: dict[type[Model], Callable[[], Model]] = {
     ApiKey: lambda: build.a_worker_key()[0],
     Credential: build.a_credential,
     CredentialType: build.a_credential_type,
+    LinkCase: a_link_case,
     AuditRow: lambda: (build.a_user(), AuditRow.objects.latest("id"))[1],
 }
 

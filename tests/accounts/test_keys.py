@@ -2,7 +2,9 @@
 
 import logging
 import string
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -10,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts import keys
+from accounts import keys, organising, seats
 from accounts.models import ApiKey, User
 from accounts.queries import instant
 from tests import build
 from tests.guards import violates
+from tests.races import at_once
 
 
 @pytest.mark.django_db
@@ -135,12 +138,39 @@ def test_a_key_cannot_expire_before_it_is_issued() -> None:
 def test_a_deactivated_users_keys_open_nothing() -> None:
     worker, edo = build.a_worker(), build.a_user("Edo")
     _, own = build.a_worker_key(worker)
-    _, made = build.an_organisation_key(build.an_organisation(), created_by=edo)
+    _, made = build.an_organisation_key(build.an_organisation(owner=edo), created_by=edo)
 
     User.objects.filter(pk__in=[worker.user_id, edo.pk]).update(is_active=False)
 
     assert keys.check_secret(own) is None
     assert keys.check_secret(made) is None
+
+
+@pytest.mark.django_db
+def test_only_an_owner_makes_or_rotates_a_key_of_an_organisation() -> None:
+    dora, edo = build.a_user("Dora"), build.a_user("Edo")
+    organisation = build.an_organisation(owner=dora)
+    key, _ = build.an_organisation_key(organisation, created_by=dora)
+
+    with pytest.raises(seats.NotAnOwner):
+        build.an_organisation_key(organisation, created_by=edo)
+    with pytest.raises(seats.NotAnOwner):
+        keys.rotate_key(key, overlap=timedelta(0), rotated_by=edo)
+
+
+def test_a_key_asked_for_while_its_owner_is_put_down_does_not_outlive_that(committed_db: str) -> None:
+    for _ in range(5):
+        dora = build.a_user("Dora")
+        organisation = build.an_organisation()
+        organising.add_member(organisation, user=dora, role="owner")
+        acts: list[Callable[[], object]] = [
+            partial(build.an_organisation_key, organisation, created_by=dora),
+            partial(organising.change_role, organisation, user=dora, role="manager"),
+        ]
+
+        at_once(acts)
+
+        assert not ApiKey.objects.filter(created_by=dora, revoked_at__isnull=True).exists()
 
 
 @pytest.mark.django_db

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts import keys
+from accounts import keys, organising
 from accounts.ledger.money import Money
 from accounts.models import ApiKey, Organisation
 from accounts.queries import instant
@@ -94,9 +94,11 @@ def test_of_many_that_spend_at_once_only_so_many_as_the_cap_allows_get_through(c
 
 @pytest.mark.django_db
 def test_a_rotated_key_works_beside_the_new_one_until_the_overlap_ends() -> None:
-    organisation, bea = build.an_organisation(), build.a_user("Bea")
+    ada, bea = build.a_user("Ada"), build.a_user("Bea")
+    organisation = build.an_organisation(owner=ada)
+    organising.add_member(organisation, user=bea, role="owner")
     key, old = keys.issue_key(
-        organisation=organisation, name="ours", scopes=["jobs:read"], addresses=["192.0.2.1"], created_by=build.a_user()
+        organisation=organisation, name="ours", scopes=["jobs:read"], addresses=["192.0.2.1"], created_by=ada
     )
 
     new, secret = keys.rotate_key(key, overlap=timedelta(hours=1), rotated_by=bea)

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from accounts import keys, organising
+from accounts import keys, organising, seats
 from accounts.models import Membership, Organisation, PlatformRole, User
 from accounts.queries import organisations_of, pseudonym_of, role_in, roles_of
 from tests import build
@@ -89,7 +89,7 @@ def test_of_two_owners_who_leave_at_once_one_stays(committed_db: str) -> None:
 @pytest.mark.django_db
 def test_who_leaves_takes_no_working_key_along() -> None:
     organisation, edo = build.an_organisation(), build.a_user("Edo")
-    organising.add_member(organisation, user=edo, role="manager")
+    organising.add_member(organisation, user=edo, role="owner")
     _, his = build.an_organisation_key(organisation, created_by=edo)
     _, another = build.an_organisation_key(organisation)
 
@@ -161,7 +161,7 @@ def test_ownership_is_handed_over_only_by_an_owner_and_only_to_another_member_wh
     organising.add_member(organisation, user=edo, role="manager")
     organising.add_member(organisation, user=closed, role="manager")
 
-    with pytest.raises(organising.NotAnOwner):
+    with pytest.raises(seats.NotAnOwner):
         organising.transfer_ownership(organisation, owner=edo, to=dora)
     with pytest.raises(organising.OwnRole):
         organising.transfer_ownership(organisation, owner=edo, to=edo)
@@ -204,6 +204,37 @@ def test_nobody_raises_themself_in_an_organisation_but_an_owner_may_step_down() 
     organising.change_role(organisation, user=edo, role="owner", given_by=dora)
     organising.change_role(organisation, user=dora, role="finance", given_by=dora)
     assert role_in(dora, organisation.pk) == "finance"
+
+
+@pytest.mark.django_db
+def test_who_is_an_owner_no_longer_gives_and_takes_no_roles_and_an_admin_may() -> None:
+    dora, edo, root = build.a_user("Dora"), build.a_user("Edo"), build.a_user(is_superuser=True)
+    organisation = build.an_organisation(owner=dora)
+    organising.add_member(organisation, user=edo, role="manager")
+
+    with pytest.raises(seats.NotAnOwner):
+        organising.change_role(organisation, user=dora, role="finance", given_by=edo)
+    with pytest.raises(seats.NotAnOwner):
+        organising.remove_member(organisation, user=dora, removed_by=edo)
+    organising.change_role(organisation, user=edo, role="owner", given_by=root)
+    organising.remove_member(organisation, user=dora, removed_by=root)
+
+    assert role_in(edo, organisation.pk) == "owner"
+
+
+def test_of_three_owners_two_who_put_each_other_down_at_once_do_not_both_succeed(committed_db: str) -> None:
+    for _ in range(3):
+        dora, edo = build.a_user("Dora"), build.a_user("Edo")
+        organisation = build.an_organisation()
+        for user in (dora, edo):
+            organising.add_member(organisation, user=user, role="owner")
+
+        acts = [
+            partial(organising.change_role, organisation, user=one, role="manager", given_by=other)
+            for one, other in ((dora, edo), (edo, dora))
+        ]
+
+        assert sorted(type(one).__name__ for one in at_once(acts)) == ["Membership", "NotAnOwner"]
 
 
 @pytest.mark.django_db
@@ -264,11 +295,11 @@ def test_an_admin_who_verifies_too_stays_in_the_admin_pages_without_either_role(
 def test_the_last_admin_stays() -> None:
     fay, gus = build.a_user("Fay"), build.a_user("Gus")
     organising.give_platform_role(fay, "admin")
-    with pytest.raises(organising.LastAdmin):
+    with pytest.raises(seats.LastAdmin):
         organising.take_platform_role(fay, "admin")
     organising.give_platform_role(gus, "admin")
     User.objects.filter(pk=gus.pk).update(is_active=False)
-    with pytest.raises(organising.LastAdmin):
+    with pytest.raises(seats.LastAdmin):
         organising.take_platform_role(fay, "admin")
 
     organising.take_platform_role(build.a_user(), "admin")

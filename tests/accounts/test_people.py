@@ -1,10 +1,12 @@
 """Workers come in once, and stop and go on by moves that only one of two can make."""
 
+from functools import partial
+
 import pytest
 from django.contrib.auth import authenticate
 from django.db import connection
 
-from accounts import keys, people
+from accounts import keys, people, seats
 from accounts.models import AuditRow, User, Worker
 from accounts.queries import worker_of
 from tests import build
@@ -170,6 +172,27 @@ def test_a_closed_account_neither_signs_in_nor_answers_to_its_key() -> None:
 
     rows = AuditRow.objects.filter(subject="accounts_user", subject_id=user.pk, action="update").order_by("id")
     assert [row.actor for row in rows] == ["user:1", "user:2"]
+
+
+@pytest.mark.django_db
+def test_the_account_of_the_last_admin_is_not_closed() -> None:
+    root, deputy = build.a_user(is_superuser=True), build.a_user(is_superuser=True)
+
+    people.deactivate_user(deputy, actor="user:1")
+    with pytest.raises(seats.LastAdmin):
+        people.deactivate_user(root, actor="user:1")
+    people.activate_user(deputy, actor="user:1")
+    people.deactivate_user(root, actor="user:1")
+
+    assert list(User.objects.filter(is_superuser=True, is_active=True)) == [deputy]
+
+
+def test_of_two_admins_whose_accounts_are_closed_at_once_one_stays(committed_db: str) -> None:
+    both = [build.a_user(is_superuser=True), build.a_user(is_superuser=True)]
+
+    told = at_once([partial(people.deactivate_user, user, actor="user:1") for user in both])
+
+    assert sorted(type(one).__name__ for one in told) == ["LastAdmin", "User"]
 
 
 @pytest.mark.django_db

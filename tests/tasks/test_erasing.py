@@ -97,6 +97,19 @@ def test_a_key_never_becomes_another() -> None:
         PersonKey.objects.filter(user=user).update(wrapped=b"another")
 
 
+@pytest.mark.django_db
+def test_neither_an_owner_nor_an_admin_is_erased_who_is_the_last_to_sign_in() -> None:
+    owner, closed = build.a_user(), build.a_user(is_active=False, is_superuser=True)
+    organisation = build.an_organisation(owner=owner)
+    organising.add_member(organisation, user=closed, role="owner")
+    root = build.a_user(is_superuser=True)
+
+    with pytest.raises(erasing.ErasureStopped, match="last owner"):
+        erasing.erase_person(owner, actor=f"user:{owner.pk}")
+    with pytest.raises(erasing.ErasureStopped, match="last admin"):
+        erasing.erase_person(root, actor=f"user:{root.pk}")
+
+
 def test_of_two_last_owners_who_leave_at_once_one_stays(committed_db: str) -> None:
     first, second = build.a_user(), build.a_user()
     organisation = build.an_organisation(owner=first)
@@ -139,8 +152,9 @@ def test_a_claim_that_races_the_erasing_leaves_no_lease(committed_db: str) -> No
 
 @pytest.mark.django_db
 def test_who_is_no_worker_is_erased_too() -> None:
-    user = build.a_user()
-    key, _ = build.an_organisation_key(build.an_organisation(), created_by=user)
+    user, organisation = build.a_user(), build.an_organisation()
+    organising.add_member(organisation, user=user, role="owner")
+    key, _ = build.an_organisation_key(organisation, created_by=user)
 
     erasing.erase_person(user, actor=f"user:{user.pk}")
 
