@@ -71,7 +71,6 @@ ROWS: dict[type[Model], Callable[[], Model]] = {
     ApiKey: lambda: build.a_worker_key()[0],
     Credential: build.a_credential,
     CredentialType: build.a_credential_type,
-    LinkCase: lambda: LinkCase.objects.create(first=build.a_worker(), second=build.a_worker(), score=0.65),
     LinkCase: a_link_case,
     AuditRow: lambda: (build.a_user(), AuditRow.objects.latest("id"))[1],
 }
