@@ -21,12 +21,16 @@ CREATE TRIGGER consent_is_append_only BEFORE UPDATE OR DELETE ON accounts_consen
 CREATE TRIGGER consent_is_never_emptied BEFORE TRUNCATE ON accounts_consent
   FOR EACH STATEMENT EXECUTE FUNCTION forbid_change('consent_is_append_only');
 
--- Whom a block holds for how long is settled when it is made; it may be lifted, once. Its person follows linked accounts.
+-- Whom a block holds for how long and why is settled when it is made; it may be lifted, once. Its person follows linked
+-- accounts, and what was written about a person who was erased is blanked.
 CREATE FUNCTION keep_block() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (NEW.worker_id, NEW.organisation_id, NEW.starts_at, NEW.ends_at)
      IS DISTINCT FROM (OLD.worker_id, OLD.organisation_id, OLD.starts_at, OLD.ends_at)
-     OR (OLD.lifted_at IS NOT NULL AND NEW.lifted_at IS DISTINCT FROM OLD.lifted_at) THEN
+     OR (OLD.lifted_at IS NOT NULL AND NEW.lifted_at IS DISTINCT FROM OLD.lifted_at)
+     OR ((NEW.reason <> OLD.reason OR (OLD.lifted_at IS NOT NULL AND NEW.lifted_reason <> OLD.lifted_reason))
+         AND NOT (NEW.reason = 'erased' AND EXISTS (
+           SELECT FROM accounts_worker w WHERE w.id = OLD.worker_id AND w.state = 'erased'))) THEN
     RAISE EXCEPTION 'block % is only ever lifted, and once', OLD.id
       USING ERRCODE = 'restrict_violation', CONSTRAINT = 'a_block_is_only_lifted', TABLE = 'accounts_block';
   END IF;

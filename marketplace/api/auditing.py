@@ -153,6 +153,23 @@ def found(principal: Principal, asked: Mapping[str, Any]) -> QuerySet[AuditRow]:
     return rows.filter(**same)
 
 
+def told_to_oneself(user_id: int, worker_id: int | None, rows: Iterable[AuditRow]) -> list[dict[str, Any]]:
+    """What somebody changed themself, for their export: others are named as the audit of an organisation names them."""
+    rows = list(rows)
+    names = _Names.of(rows, all_of_them=False, own_user=user_id, own_worker=worker_id)
+    return [
+        {
+            "at": row.at,
+            "action": row.action,
+            "subject": row.subject,
+            "subject_id": _subject_id(row, names),
+            "before": _columns(row, row.before, names),
+            "after": _columns(row, row.after, names),
+        }
+        for row in rows
+    ]
+
+
 def told(principal: Principal, rows: Iterable[AuditRow]) -> list[dict[str, Any]]:
     """The rows as this principal reads them."""
     rows = list(rows)
@@ -176,18 +193,25 @@ def told(principal: Principal, rows: Iterable[AuditRow]) -> list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What people are called in these rows: by public id for who reads all and for who belongs, else by pseudonym."""
+    """What people are called in these rows: by public id for who reads all, for who belongs and for oneself, else by
+    pseudonym.
+    """
 
     all_of_them: bool
     insiders: frozenset[tuple[int, int]]
     pseudonyms: queries.Pseudonyms
+    own_user: int | None
+    own_worker: int | None
 
     @classmethod
-    def of(cls, rows: list[AuditRow], *, all_of_them: bool) -> _Names:
+    def of(
+        cls, rows: list[AuditRow], *, all_of_them: bool, own_user: int | None = None, own_worker: int | None = None
+    ) -> _Names:
         organisations = (
             set() if all_of_them else {row.organisation_id for row in rows if row.organisation_id is not None}
         )
-        return cls(all_of_them, queries.insiders_of(organisations), queries.Pseudonyms(organisations))
+        insiders, pseudonyms = queries.insiders_of(organisations), queries.Pseudonyms(organisations)
+        return cls(all_of_them, insiders, pseudonyms, own_user, own_worker)
 
     def actor(self, row: AuditRow, actor: str) -> str:
         """``user:3`` and ``key:9`` by a name that may be told; names of sweeps and commands as they are."""
@@ -200,13 +224,13 @@ class _Names:
 
     def user(self, row: AuditRow, user_id: int) -> str:
         """A user."""
-        if self.all_of_them or (row.organisation_id or 0, user_id) in self.insiders:
+        if self.all_of_them or user_id == self.own_user or (row.organisation_id or 0, user_id) in self.insiders:
             return ids.public("usr", user_id)
         return self.pseudonyms.of_user(row.organisation_id, user_id) or _PLATFORM
 
     def worker(self, row: AuditRow, worker_id: int) -> str:
         """A worker."""
-        if self.all_of_them:
+        if self.all_of_them or worker_id == self.own_worker:
             return ids.public("wrk", worker_id)
         return self.pseudonyms.of_worker(row.organisation_id, worker_id) or _PLATFORM
 

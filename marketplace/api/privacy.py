@@ -3,7 +3,8 @@
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import batched
 from typing import IO, Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -16,10 +17,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import privacy, profiling
-from accounts.models import User
+from accounts.models import User, Worker
 from accounts.queries import worker_of
 from accounts.refusals import Fault
-from marketplace.api import policies
+from marketplace.api import auditing, policies
 from marketplace.api.documenting import described
 from marketplace.api.doors import Door
 from marketplace.api.fields import Strict, Text, YesNo
@@ -30,6 +31,7 @@ from tasks import erasing
 
 ARCHIVE_NAME = "about-me.zip"
 _MEMORY_MAX = 4 * 1024 * 1024
+_AT_ONCE = 500
 
 
 class EraseIn(Strict):
@@ -83,7 +85,7 @@ def archive(user: User) -> IO[bytes]:
     file = tempfile.SpooledTemporaryFile(max_size=_MEMORY_MAX)  # noqa: SIM115  the response closes it
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
         zipped.writestr("data.json", json.dumps(told, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
-        _write_lines(zipped, "changes.jsonl", privacy.changes_by(user))
+        _write_lines(zipped, "changes.jsonl", _changes(user, worker))
         if worker is not None:
             _write_lines(zipped, "answers.jsonl", erasing.answers_by(worker.pk))
         for document in privacy.documents_of(user):
@@ -105,6 +107,12 @@ def erase(request: HttpRequest, principal: Principal, *, email: str, give_up_bal
     request.session.flush()
     request.user = AnonymousUser()
     return erased
+
+
+def _changes(user: User, worker: Worker | None) -> Iterator[dict[str, Any]]:
+    """What they changed. The audit's rows hold numbers of other people, by which two employers could compare notes."""
+    for rows in batched(privacy.changes_by(user), _AT_ONCE, strict=False):
+        yield from auditing.told_to_oneself(user.pk, None if worker is None else worker.pk, rows)
 
 
 def _write_lines(zipped: zipfile.ZipFile, name: str, rows: Iterable[dict[str, Any]]) -> None:

@@ -140,7 +140,13 @@ def test_the_database_keeps_a_block_as_it_was_made() -> None:
     blocking.lift_block(block, reason="A mistake.", at=NOW)
     with violates("a_block_is_only_lifted"):
         Block.objects.update(lifted_at=None)
+    with violates("a_block_is_only_lifted"):
+        Block.objects.update(reason="Another.")
+    with violates("a_block_is_only_lifted"):
+        Block.objects.update(lifted_reason="Another.")
+    with violates("a_block_is_only_lifted"):
+        Block.objects.update(reason="erased")
     with violates("a_block_has_a_reason"):
-        Block.objects.update(reason="")
+        Block.objects.create(person_id=1, worker=block.worker, reason="", starts_at=NOW)
     with violates("a_block_ends_after_it_starts"):
         Block.objects.create(person_id=1, worker=block.worker, reason="Why.", starts_at=NOW, ends_at=NOW)

@@ -26,8 +26,10 @@ from django.db import connections
 from PIL import Image, PngImagePlugin
 
 from accounts import blocking, consenting, credentials, impersonating, inviting, organising, people, privacy, profiling
+from accounts.audit import acting
 from accounts.models import CredentialType, DoomedFile, PersonKey, User, Worker
-from accounts.queries import audit_rows
+from accounts.queries import audit_rows, pseudonym_of
+from marketplace.api import ids
 from marketplace.models import IdempotencyKey
 from tasks import reviewing, settling
 from tests import build
@@ -231,6 +233,43 @@ def test_the_export_holds_everything_and_is_only_for_the_person(committed_db: st
     assert Api(secret).get("me/export").status_code == 403
     assert Api(secret).post("me/erase", {"email": CANARIES["email"]}).status_code == 403
     assert Api().get("me/export").status_code == 401
+
+
+def changes_told(api: Api) -> list[dict[str, Any]]:
+    """The lines of ``changes.jsonl`` in somebody's export."""
+    body = b"".join(api.get("me/export").streaming_content)
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        return [json.loads(line) for line in archive.read("changes.jsonl").splitlines()]
+
+
+@pytest.mark.django_db
+def test_what_owners_take_along_of_their_changes_does_not_join_a_worker_across_organisations() -> None:
+    worker, told = build.a_worker(), []
+    for name in ("North", "South"):
+        owner = build.a_user(f"Owner of {name}")
+        organisation = build.an_organisation(name, owner=owner)
+        with acting(f"user:{owner.pk}"):
+            blocking.block_worker(worker, organisation=organisation, reason="No.", blocked_by=owner)
+        [row] = [row for row in changes_told(Api(user=owner)) if row["subject"] == "accounts_block"]
+        assert row["after"]["worker"] == pseudonym_of(organisation, worker.pk)
+        assert row["after"]["blocked_by"] == ids.public("usr", owner.pk)
+        told.append(row)
+
+    assert told[0]["after"]["worker"] != told[1]["after"]["worker"]
+    assert not [row for row in told if worker.pk in row["after"].values() or "person_id" in row["after"]]
+
+
+@pytest.mark.django_db
+def test_what_somebody_takes_along_of_their_own_changes_names_themself() -> None:
+    worker = build.a_worker()
+    assert worker.user is not None
+    with acting(f"user:{worker.user_id}"):
+        people.pause_worker(worker)
+
+    [row] = changes_told(Api(user=worker.user))
+
+    assert (row["subject_id"], row["after"]["state"]) == (ids.public("wrk", worker.pk), "paused")
+    assert row["after"]["user"] == ids.public("usr", worker.user_id or 0)
 
 
 def test_what_stands_in_the_way_is_named_and_nothing_is_lost(committed_db: str) -> None:

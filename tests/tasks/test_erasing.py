@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.db import transaction
 
-from accounts import organising, people, vault
+from accounts import blocking, organising, people, vault
 from accounts.ledger import drafts
 from accounts.ledger import queries as books
 from accounts.models import Credential, CredentialType, Membership, PersonKey, User, Worker
@@ -148,6 +148,22 @@ def test_a_claim_that_races_the_erasing_leaves_no_lease(committed_db: str) -> No
 
         assert Worker.objects.get(pk=worker.pk).state == "erased"
         assert not Assignment.objects.filter(worker_id=worker.pk, state="leased").exists()
+
+
+@pytest.mark.django_db
+def test_why_a_person_was_blocked_is_forgotten_and_that_they_were_is_not() -> None:
+    worker = build.a_worker()
+    assert worker.user is not None
+    standing = blocking.block_worker(worker, reason="Ada was rude.", blocked_by=None)
+    lifted = blocking.block_worker(worker, organisation=build.an_organisation(), reason="Ada.", blocked_by=None)
+    blocking.lift_block(lifted, reason="Ada said sorry.")
+
+    erasing.erase_person(worker.user, actor="user:1")
+
+    for block in (standing, lifted):
+        block.refresh_from_db()
+    assert (standing.reason, standing.lifted_reason, standing.lifted_at) == ("erased", "", None)
+    assert (lifted.reason, lifted.lifted_reason) == ("erased", "erased")
 
 
 @pytest.mark.django_db
