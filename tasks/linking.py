@@ -3,7 +3,7 @@
 Accounts linked to each other get a person id of their own, and those parted get one each; none is ever given twice. New
 leases are written under the person; old rows keep the id they were written under, and ``Worker.earlier_persons``
 remembers it, so that a claim looks for all of them. Linking locks the workers the way claims do, in order of id: a claim
-comes before it or sees it.
+comes before it or sees it. Links are made one by one, since two that share an account make one person of three.
 
 Nobody's work is stopped and nobody's pay is touched by this, and a person can undo it.
 """
@@ -37,7 +37,10 @@ class LinkNeedsReason(Refusal):
 def link_signals(*, limit: int = 1_000, at: datetime | None = None) -> int:
     """Compare what was newly seen of workers and link the accounts that share enough; returns how many were compared."""
     with acting(SWEEP):
+        _one_by_one()
         compared, strong = matching.compare_signals(limit=limit, at=at)
+        # All of them before the first task is locked, as a claim does.
+        _hold(_component({worker for case in strong for worker in (case.first_id, case.second_id)}))
         for case in strong:
             _link(case, decided_by=None, reason="They share " + _said(case) + ".", now=instant(at))
     return compared
@@ -46,6 +49,7 @@ def link_signals(*, limit: int = 1_000, at: datetime | None = None) -> int:
 @transaction.atomic
 def link_workers(case: LinkCase, *, decided_by: User, reason: str, at: datetime | None = None) -> LinkCase:
     """Somebody finds that the two are one person. Raises CaseDecided, LinkNeedsReason."""
+    _one_by_one()
     _check(case, reason, LinkCase.State.LINKED)
     with acting(f"user:{decided_by.pk}"):
         _link(case, decided_by=decided_by, reason=reason, now=instant(at))
@@ -55,12 +59,26 @@ def link_workers(case: LinkCase, *, decided_by: User, reason: str, at: datetime 
 @transaction.atomic
 def part_workers(case: LinkCase, *, decided_by: User, reason: str, at: datetime | None = None) -> LinkCase:
     """Somebody finds that the two are not one person; what linked them is undone. Raises CaseDecided, LinkNeedsReason."""
+    _one_by_one()
     _check(case, reason, LinkCase.State.APART)
     with acting(f"user:{decided_by.pk}"):
         now = instant(at)
         _decide(case, LinkCase.State.APART, decided_by, reason, now)
         _settle_persons(_component({case.first_id, case.second_id}), now)
     return case
+
+
+def _one_by_one() -> None:
+    """Wait for whoever links or parts accounts now: which accounts hang together is looked at after them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('tasks.linking'), 0)")
+
+
+def _hold(workers: Iterable[int]) -> None:
+    """Keep the claims of these workers out."""
+    with connection.cursor() as cursor:
+        for worker_id in sorted(workers):
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [worker_id])
 
 
 def _check(case: LinkCase, reason: str, state: str) -> None:
@@ -117,9 +135,7 @@ END = """
 
 def _settle_persons(workers: set[int], now: datetime) -> None:
     """Give these workers the persons that the linked cases among them make of them, where that changes anything."""
-    with connection.cursor() as cursor:
-        for worker_id in sorted(workers):
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [worker_id])
+    _hold(workers)
     linked = LinkCase.objects.filter(first__in=workers, second__in=workers, state=LinkCase.State.LINKED)
     after = components(workers, linked.values_list("first_id", "second_id"))
     held = {worker.pk: worker for worker in Worker.objects.select_for_update(no_key=True).filter(pk__in=workers)}

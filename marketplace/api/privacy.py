@@ -111,7 +111,7 @@ def erase(request: HttpRequest, principal: Principal, *, email: str, give_up_bal
 
 def _changes(user: User, worker: Worker | None) -> Iterator[dict[str, Any]]:
     """What they changed. The audit's rows hold numbers of other people, by which two employers could compare notes."""
-    for rows in batched(privacy.changes_by(user), _AT_ONCE, strict=False):
+    for rows in batched(privacy.changes_by(user), _AT_ONCE):
         yield from auditing.told_to_oneself(user.pk, None if worker is None else worker.pk, rows)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from accounts import matching
@@ -43,6 +45,19 @@ def test_accounts_that_share_enough_become_one_person() -> None:
     assert (case.state, case.reason) == ("linked", "They share address block and device.")
     assert case.decided_by is None
     assert AuditRow.objects.filter(subject="accounts_worker", subject_id=two.pk, actor=linking.SWEEP).exists()
+
+
+def test_two_links_made_at_once_that_share_an_account_make_one_person_of_all(committed_db: str) -> None:
+    for _ in range(5):
+        one, two, three, admin = build.a_worker(), build.a_worker(), build.a_worker(), build.a_user()
+        cases = [
+            LinkCase.objects.create(first=first, second=second, score=0.65, kinds={"device": 1})
+            for first, second in ((one, two), (two, three))
+        ]
+
+        at_once([partial(linking.link_workers, case, decided_by=admin, reason="The same.") for case in cases])
+
+        assert len({person_of(worker)[0] for worker in (one, two, three)}) == 1
 
 
 @pytest.mark.django_db
