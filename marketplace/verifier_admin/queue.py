@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, override
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Count, F, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -115,7 +115,16 @@ class QueueFilter(admin.SimpleListFilter):
 class CredentialAdmin(ActingAdmin):
     """The queue. A row's page is ours: nothing is edited there, only decided."""
 
-    list_display = ("type", "jurisdiction", "worker", "state", "round", "filed_at", "in_hands_of", "valid_until")
+    list_display = (
+        "type",
+        "jurisdiction",
+        "worker",
+        "state",
+        "approvals_shown",
+        "filed_at",
+        "in_hands_of",
+        "valid_until",
+    )
     list_filter = (QueueFilter, "type", "source")
     search_fields = ("=id", "issuer", "worker__name", "type__name")
     list_select_related = ("type", "worker", "claimed_by")
@@ -128,6 +137,19 @@ class CredentialAdmin(ActingAdmin):
     @override
     def has_module_permission(self, request: Any) -> bool:
         return may_verify(request)
+
+    def get_queryset(self, request: Any) -> QuerySet[Credential]:
+        """With the approvals of what lies before the verifier now."""
+        rows: QuerySet[Credential] = super().get_queryset(request)
+        return rows.annotate(given=Count("approvals", filter=Q(approvals__round=F("round"))))
+
+    @admin.display(description=gettext_lazy("approvals"), ordering="given")
+    def approvals_shown(self, credential: Any) -> str:
+        """How many of how many."""
+        return gettext("%(given)d of %(needed)d") % {
+            "given": credential.given,
+            "needed": credential.type.verifiers_needed,
+        }
 
     @admin.display(description=gettext_lazy("in the hands of"), ordering="claimed_by")
     def in_hands_of(self, credential: Credential) -> str:

@@ -84,6 +84,18 @@ class TestQueue:
         assert Qualification.objects.get(worker=rosa).credential == made
         assert "Rests on it:" in page
 
+    def test_the_queue_says_how_many_of_how_many_have_approved(
+        self, client: Client, rosa: Worker, licence: CredentialType, vera: User
+    ) -> None:
+        CredentialType.objects.filter(pk=licence.pk).update(verifiers_needed=2)
+        made, caller = filed(client), verifier(vera)
+        assert "0 of 2" in text_of(caller.get(queue()))
+
+        caller.post(queue(made, "claim"))
+        caller.post(queue(made, "approve"))
+
+        assert "1 of 2" in text_of(caller.get(queue()))
+
     def test_asking_refusing_letting_go_and_revoking_are_there_too(
         self, client: Client, rosa: Worker, licence: CredentialType, vera: User
     ) -> None:
