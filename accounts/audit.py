@@ -32,6 +32,23 @@ def acting(actor: str, impersonator: str = "") -> Iterator[None]:
             _set(*before)
 
 
+@contextmanager
+def named(actor: str) -> Iterator[None]:
+    """Within the block, changes outside of any `acting` are on record as done by ``actor``, each as it is committed.
+
+    For code that is not ours and has transactions of its own: it opens none. Raises ValueError as `acting` does.
+    """
+    if not 0 < len(actor) <= ACTOR_MAX:
+        raise ValueError(f"an actor has 1 to {ACTOR_MAX} characters")
+    _set(actor, "", local=False)
+    try:
+        yield
+    finally:
+        # Of a connection that is given to somebody else the name must be gone; a broken one takes it along.
+        if connection.connection is not None and not connection.needs_rollback:
+            _set("", "", local=False)
+
+
 def _names() -> tuple[str, str]:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -42,9 +59,9 @@ def _names() -> tuple[str, str]:
     return actor, impersonator
 
 
-def _set(actor: str, impersonator: str) -> None:
+def _set(actor: str, impersonator: str, *, local: bool = True) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT set_config('touchstone.actor', %s, true), set_config('touchstone.impersonator', %s, true)",
-            [actor, impersonator],
+            "SELECT set_config('touchstone.actor', %s, %s), set_config('touchstone.impersonator', %s, %s)",
+            [actor, local, impersonator, local],
         )

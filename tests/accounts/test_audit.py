@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from accounts import keys, organising
-from accounts.audit import ACTOR_MAX, acting
+from accounts.audit import ACTOR_MAX, acting, named
 from accounts.models import AuditRow, Organisation, User, Worker
 from accounts.queries import audit_rows
 from tests import build
@@ -51,6 +51,27 @@ def test_names_nest_and_an_inner_failure_brings_the_outer_one_back() -> None:
 
     rows = audit_rows(subject="accounts_worker", subject_id=worker.pk)[:4]
     assert [(row.actor, row.impersonator) for row in rows][1:] == [("user:1", ""), ("user:1", ""), ("user:2", "user:9")]
+
+
+def test_a_name_without_a_transaction_holds_for_every_one_in_the_block_and_not_after(committed_db: str) -> None:
+    user = build.a_user()
+
+    def rename(name: str) -> str:
+        User.objects.filter(pk=user.pk).update(name=name)
+        return AuditRow.objects.filter(subject="accounts_user", subject_id=user.pk).latest("id").actor
+
+    with named("user:7"):
+        assert not connection.in_atomic_block
+        assert rename("A") == "user:7"
+        with acting("user:8"):
+            assert rename("B") == "user:8"
+        assert rename("C") == "user:7"
+    assert rename("D").startswith("database:")
+    with pytest.raises(ZeroDivisionError), named("user:9"):
+        raise ZeroDivisionError
+    assert rename("E").startswith("database:")
+    with pytest.raises(ValueError, match="1 to 80"), named(""):
+        pass
 
 
 @pytest.mark.django_db

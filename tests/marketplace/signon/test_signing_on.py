@@ -14,7 +14,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.models import User, Worker
+from accounts.models import AuditRow, User, Worker
 from tests import build
 from tests.sign_in import a_factor, sign_in
 
@@ -50,6 +50,18 @@ def somebody(name: str = "Ada") -> User:
 def sign_up(client: Client, email: str, then: str = "") -> Any:
     address = "/accounts/signup/" + (f"?next={then}" if then else "")
     return client.post(address, {"email": email, "password1": PASSWORD, "password2": PASSWORD})
+
+
+def test_what_somebody_changes_on_the_pages_of_signing_in_is_on_record_in_their_name(client: Client) -> None:
+    user = somebody()
+    told = {"login": user.email, "password": PASSWORD}
+    assert client.post("/accounts/login/", told).status_code == 302
+
+    again = {"oldpassword": PASSWORD, "password1": "another-quiet-river-9", "password2": "another-quiet-river-9"}
+    assert client.post("/accounts/password/change/", again).status_code == 302
+
+    row = AuditRow.objects.filter(subject="accounts_user", subject_id=user.pk).latest("pk")
+    assert ((row.after or {}).get("changed"), row.actor) == (["password"], f"user:{user.pk}")
 
 
 @pytest.mark.parametrize(("choice", "place"), [(0, "/work/welcome"), (1, "/organisations")])
