@@ -15,6 +15,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.audit import acting
+from accounts.documents import of_same_person
 from accounts.models import Credential, Organisation, User, Worker
 from accounts.people import standing_changed
 from accounts.queries import instant
@@ -36,6 +37,10 @@ class QualificationExpiryPassed(Refusal):
 
 class RevocationNeedsReason(Refusal):
     """Say why this qualification is revoked; the worker will read it."""
+
+
+class OwnQualification(Refusal):
+    """Nobody grants themself a qualification: somebody else decides about yours."""
 
 
 class DomainNotOfOrganisation(Refusal):
@@ -65,7 +70,8 @@ def grant_qualification(
     3. A standing row that says the same stays and is returned; a passed exam never lowers a level.
     4. Otherwise revoke the standing row and grant the new one.
 
-    Raises LevelOutOfBand, QualificationExpiryPassed, DomainNotOfOrganisation.
+    Raises LevelOutOfBand, QualificationExpiryPassed, DomainNotOfOrganisation, OwnQualification where ``granted_by`` is
+    the person who would hold it, under any of their accounts.
     """
     organisation_id = None if organisation is None else organisation.pk
     if not 1 <= level <= LEVEL_MAX:
@@ -73,6 +79,8 @@ def grant_qualification(
     if domain.organisation_id not in {None, organisation_id}:
         raise DomainNotOfOrganisation
     standing_changed(worker.pk)
+    if granted_by is not None and of_same_person(worker.pk).filter(user_id=granted_by.pk).exists():
+        raise OwnQualification
     standing = {
         "worker": worker,
         "domain": domain,

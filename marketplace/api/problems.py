@@ -154,6 +154,7 @@ PROBLEMS: dict[type[BaseException], Problem] = {
     holding.HoldEnded: Problem(409, "hold-ended", "The hold has ended"),
     holding.CaptureExceedsHold: Problem(409, "capture-exceeds-hold", "The hold is for less"),
     # Standing
+    granting.OwnQualification: Problem(403, "own-qualification", "Nobody grants themself a qualification"),
     granting.AlreadyRevoked: Problem(409, "already-revoked", "It was revoked before"),
     granting.LevelOutOfBand: Problem(400, "level-out-of-band", "A level is 1 to 5"),
     granting.QualificationExpiryPassed: Problem(400, "qualification-expiry-passed", "The expiry has passed"),

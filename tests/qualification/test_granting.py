@@ -295,3 +295,19 @@ def test_the_time_of_an_end_is_taken_after_the_claims_that_rest_on_it_are_throug
     held.refresh_from_db()
     assert held.revoked_at is not None
     assert held.revoked_at - begun > timedelta(seconds=0.4)
+
+
+@pytest.mark.django_db
+def test_nobody_grants_themself_a_qualification_under_any_of_their_accounts() -> None:
+    worker, other, domain = build.a_worker(), build.a_worker(), build.a_domain()
+    verifier = worker.user
+    assert verifier is not None
+    Worker.objects.filter(pk=other.pk).update(person_id=worker.pk)
+
+    for one in (worker, other):
+        with pytest.raises(granting.OwnQualification):
+            granting.grant_qualification(one, domain, level=5, source="admin", granted_by=verifier)
+    assert not Qualification.objects.exists()
+    granting.grant_qualification(build.a_worker(), domain, level=5, source="admin", granted_by=verifier)
+    granting.grant_qualification(worker, domain, level=5, source="admin", granted_by=build.a_user())
+    assert Qualification.objects.count() == 2
