@@ -56,6 +56,15 @@ class TestQueue:
         made.refresh_from_db()
         assert made.state == "filed"
 
+    def test_staff_who_do_not_verify_revoke_nothing(self, vera: User) -> None:
+        held = build.a_verified_credential(verifier=vera)
+        supporter = build.a_user()
+        organising.give_platform_role(supporter, "support", given_by=None)
+
+        assert verifier(supporter).post(queue(held, "revoke"), {"reason": "Out."}).status_code == 403
+        held.refresh_from_db()
+        assert held.state == "verified"
+
     def test_documents_stand_beside_the_form_once_it_is_in_ones_hands(
         self, client: Client, rosa: Worker, licence: CredentialType, vera: User
     ) -> None:
@@ -145,6 +154,19 @@ class TestQueue:
         assert response.status_code == 403
         made.refresh_from_db()
         assert made.state == "filed"
+
+    def test_of_ones_own_a_verifier_learns_no_more_than_any_worker(self, vera: User) -> None:
+        kind = build.a_credential_type(number_required=True, verifiers_needed=2)
+        made = build.a_credential(build.a_worker(user=vera), kind, number="4711")
+        build.a_credential(build.a_worker("Bob"), kind, number="4711")
+        otto = build.a_verifier("Otto")
+        verifying.claim_review(made, verifier=otto)
+        verifying.record_approval(made, verifier=otto, note="Looks odd to me.")
+
+        page = text_of(verifier(vera).get(queue(made)))
+
+        assert "your own" in page
+        assert not [one for one in ("Otto", "Looks odd", "Bob") if one in page]
 
     def test_what_others_have_shown_too_is_pointed_out(self, client: Client, rosa: Worker, vera: User) -> None:
         kind = build.a_credential_type("degree", number_required=True)
