@@ -9,7 +9,7 @@ here is :func:`tasks.erasing.erase_person`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -166,15 +166,22 @@ def _rows(rows: Any, *columns: str) -> list[dict[str, Any]]:
 # What is destroyed
 
 
-def what_stands_in_the_way(user: User) -> list[str]:
+def what_stands_in_the_way(user: User, *, is_idle: Callable[[int], bool]) -> list[str]:
     """Sentences on what must be settled before this person can be erased; locks what decides it until the end of the
     transaction, so that of two last owners who leave at once one is kept.
+
+    ``is_idle`` says of an organisation whether it has neither work nor money left: of such a one the last member may go.
     """
     owned = Membership.objects.filter(user=user, role=Membership.Role.OWNER).values("organisation_id")
     found = [
-        f"You are the last owner of {organisation.name}: make somebody else an owner first."
+        f"You are the last owner of {organisation.name}: make somebody else an owner first, or leave it empty, without"
+        " other members, open jobs and money."
         for organisation in Organisation.objects.select_for_update(no_key=True).filter(pk__in=owned).order_by("pk")
         if not seats.other_owners(organisation.pk, user.pk).exists()
+        and (
+            Membership.objects.filter(organisation=organisation).exclude(user=user).exists()
+            or not is_idle(organisation.pk)
+        )
     ]
     try:
         seats.keep_an_admin(user)

@@ -22,7 +22,7 @@ from accounts.models import User, Worker
 from accounts.queries import instant
 from accounts.refusals import Fault, Refusal
 from qualification.models import Attempt, Qualification
-from tasks.models import Answer, Assignment
+from tasks.models import Answer, Assignment, Job
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def erase_person(
             with connection.cursor() as cursor:  # the lock that every claim and submit of this worker takes
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [worker.pk])
         balances = [] if worker is None else balances_of(worker.pk)
-        faults = [Fault("", sentence) for sentence in privacy.what_stands_in_the_way(user)]
+        faults = [Fault("", sentence) for sentence in privacy.what_stands_in_the_way(user, is_idle=is_idle)]
         if worker is not None and not give_up_balance:
             faults += _money_in_the_way(worker.pk, balances)
         if faults:
@@ -87,6 +87,16 @@ def erase_person(
         documents = privacy.forget_person(user, addresses=addresses, at=at)
     log.info("user %s was erased", number)
     return Erased(leases, documents, tuple(balances))
+
+
+def is_idle(organisation_id: int) -> bool:
+    """Whether the organisation has no job that takes or awaits answers, and no money in its wallet or behind a job."""
+    jobs = Job.objects.filter(organisation_id=organisation_id)
+    if jobs.exclude(state__in=[Job.State.DRAFT, Job.State.CLOSED]).exists():
+        return False
+    addresses = [drafts.wallet(organisation_id, currency) for currency in sorted(money.MINOR_DIGITS)]
+    addresses += [drafts.escrow(pk, currency) for pk, currency in jobs.values_list("pk", "currency")]
+    return not any(balance.micros for balance in books.balances(addresses).values())
 
 
 def balances_of(worker_id: int) -> list[Money]:

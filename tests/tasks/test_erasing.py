@@ -15,7 +15,7 @@ from accounts.ledger import drafts
 from accounts.ledger import queries as books
 from accounts.models import Credential, CredentialType, Membership, PersonKey, User, Worker
 from accounts.refusals import Refusal
-from tasks import claiming, erasing, reviewing, settling
+from tasks import claiming, closing, erasing, reviewing, settling
 from tasks.models import Assignment, Task
 from tests import build
 from tests.guards import violates
@@ -110,10 +110,37 @@ def test_neither_an_owner_nor_an_admin_is_erased_who_is_the_last_to_sign_in() ->
         erasing.erase_person(root, actor=f"user:{root.pk}")
 
 
+@pytest.mark.django_db
+def test_who_is_all_that_is_left_of_an_organisation_without_work_and_money_may_go() -> None:
+    owner, member = build.a_user(), build.a_user()
+    organisation = build.an_organisation(owner=owner)
+    job = build.a_live_job(organisation)
+    organising.add_member(organisation, user=member, role="finance")
+
+    def refused() -> bool:
+        with pytest.raises(erasing.ErasureStopped, match="last owner"):
+            erasing.erase_person(owner, actor=f"user:{owner.pk}")
+        return True
+
+    assert refused(), "a member, a job, and money"
+    organising.remove_member(organisation, user=member)
+    assert refused(), "a job and money"
+    closing.close_job(job, actor="user:1")
+    assert refused(), "money"
+    assert not erasing.is_idle(organisation.pk)
+
+    other = build.an_organisation(owner=member)
+    build.a_draft_job(other)
+    assert erasing.is_idle(other.pk)
+    erasing.erase_person(member, actor=f"user:{member.pk}")
+    assert not Membership.objects.filter(organisation=other).exists()
+
+
 def test_of_two_last_owners_who_leave_at_once_one_stays(committed_db: str) -> None:
     first, second = build.a_user(), build.a_user()
     organisation = build.an_organisation(owner=first)
     organising.add_member(organisation, user=second, role="owner")
+    organising.add_member(organisation, user=build.a_user(), role="manager")
 
     def leave(user: User) -> bool:
         try:

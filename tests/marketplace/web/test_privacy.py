@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts import organising
 from accounts.models import User
 from tests import build
 from tests.sign_in import sign_in
@@ -39,7 +40,7 @@ def test_a_wrong_address_is_told_beside_its_field() -> None:
 
 def test_what_stands_in_the_way_is_listed() -> None:
     user = build.a_user()
-    build.an_organisation("North", owner=user)
+    organising.add_member(build.an_organisation("North", owner=user), user=build.a_user(), role="manager")
 
     page = signed_in(user).post(reverse("privacy_erase"), {"email": user.email})
 
