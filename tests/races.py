@@ -30,13 +30,24 @@ def at_once[T](acts: Sequence[Callable[[], T]]) -> list[T | Refusal]:
         return list(pool.map(run, acts))
 
 
-def waits_for[T](lock: psycopg.Connection[Any], statement: str, parameters: Sequence[Any], act: Callable[[], T]) -> T:
-    """Run ``act`` while ``lock`` holds what ``statement`` locked: it must not finish before that is let go."""
+def waits_for[T](
+    lock: psycopg.Connection[Any],
+    statement: str,
+    parameters: Sequence[Any],
+    act: Callable[[], T],
+    *,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> T:
+    """Run ``act`` while ``lock`` holds what ``statement`` locked: it must not finish before that is let go.
+
+    ``meanwhile`` is done while it waits, such as taking a lock that ``act`` must not hold by then.
+    """
     with ThreadPoolExecutor(1) as pool:
         with lock.transaction():
             lock.execute(statement, parameters)
             running = pool.submit(_closing, act)
             assert not wait([running], timeout=0.5).done, "it did not wait"
+            meanwhile()
         return running.result(timeout=20)
 
 

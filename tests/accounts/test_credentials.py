@@ -296,6 +296,14 @@ def test_signing_in_again_files_nothing_not_even_after_a_no(orcid: CredentialTyp
 
 
 @pytest.mark.django_db
+def test_nothing_is_asserted_beside_a_filing_for_whatever_place(orcid: CredentialType) -> None:
+    worker = build.a_worker()
+    build.a_credential(worker, orcid, jurisdiction="DE", number="0000-0001-9999-9990")
+
+    assert credentials.file_assertion(worker, orcid, provider="orcid", uid="0000-0002-1825-0097", claims={}) is None
+
+
+@pytest.mark.django_db
 def test_a_providers_wrong_number_is_refused(orcid: CredentialType) -> None:
     with pytest.raises(credentials.FilingRefused):
         credentials.file_assertion(build.a_worker(), orcid, provider="orcid", uid="0000", claims={})

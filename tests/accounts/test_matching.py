@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts import matching
 from accounts.models import LinkCase, Signal
@@ -89,6 +89,28 @@ def test_what_everybody_shares_says_nothing() -> None:
 
     assert matching.compare_signals()[1] == []
     assert not LinkCase.objects.exists()
+
+
+def test_what_everybody_shares_does_not_add_to_what_two_share() -> None:
+    crowd = [build.a_worker() for _ in range(matching.SHARED_BY_MAX + 1)]
+    for worker in crowd:
+        matching.note_signals(worker.pk, [(ADDRESS, "campus")])
+    for worker in crowd[:2]:
+        matching.note_signals(worker.pk, [(DEVICE, "laptop")])
+
+    assert matching.compare_signals()[1] == []
+    assert LinkCase.objects.get().kinds == {"device": 1}
+
+
+def test_a_crowd_is_never_compared_pair_by_pair() -> None:
+    for _ in range(matching.SHARED_BY_MAX + 1):
+        matching.note_signals(build.a_worker().pk, [(DEVICE, "library")])
+
+    with connection.cursor() as cursor:
+        noted = list(Signal.objects.values_list("pk", flat=True))
+        cursor.execute(matching.PARTNERS, [noted, matching.SHARED_BY_MAX + 1, matching.SHARED_BY_MAX])
+
+        assert cursor.fetchall() == []
 
 
 def test_signals_are_compared_once_and_in_batches() -> None:

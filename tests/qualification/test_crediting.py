@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
+import psycopg
 import pytest
 
 from accounts import assessing, credentials, verifying
@@ -16,7 +19,7 @@ from qualification.models import CredentialRule, Domain, Qualification
 from qualification.queries import opened_by, rests_on, standings
 from tests import build
 from tests.guards import violates
-from tests.races import at_once
+from tests.races import at_once, waits_for
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -230,3 +233,32 @@ def test_of_two_who_approve_at_once_with_one_needed_one_is_refused_and_the_grant
 
     assert sorted(isinstance(one, Refusal) for one in came) == [False, True]
     assert Qualification.objects.filter(credential=filed).count() == 1
+
+
+@pytest.mark.parametrize("by", ["its papers", "an assessment"])
+def test_a_decision_takes_the_worker_before_the_credential_as_a_revocation_does(
+    committed_db: str, owner_connection: psycopg.Connection[Any], by: str
+) -> None:
+    verifier = build.a_verifier()
+    act: Callable[[], Credential]
+    if by == "its papers":
+        held = build.a_credential()
+        verifying.claim_review(held, verifier=verifier)
+        act = partial(crediting.approve_credential, held, verifier=verifier)
+    else:
+        rubric = [{"name": "depth", "title": "Depth", "most": 5}]
+        held = build.a_credential(type_=build.a_credential_type(kind="interview", rubric=rubric, pass_points=3))
+        assessing.schedule_assessment(held, assessor=verifier, scheduled_at=instant(None) + DAY)
+        act = partial(crediting.pass_assessment, held, assessor=verifier, scores={"depth": 5}, note="Good.")
+
+    came = waits_for(
+        owner_connection,
+        "SELECT FROM accounts_worker WHERE id = %s FOR NO KEY UPDATE",
+        [held.worker_id],
+        act,
+        meanwhile=partial(
+            owner_connection.execute, "SELECT FROM accounts_credential WHERE id = %s FOR UPDATE NOWAIT", [held.pk]
+        ),
+    )
+
+    assert came.state == "verified"

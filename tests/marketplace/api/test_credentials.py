@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from accounts import assessing
 from accounts.models import Credential, CredentialType, EvidenceView, PlatformRole, Worker
 from marketplace.api import credentials as door
 from marketplace.api import ids
@@ -209,6 +212,20 @@ def test_the_worker_is_told_what_happened_but_not_by_whom_nor_what_verifiers_say
     assert "cousin" in vera.get(f"credentials/{made['id']}").content.decode()
 
 
+def test_of_an_assessment_the_worker_reads_what_was_written_to_them_and_not_the_assessors_count(rosa: Worker) -> None:
+    kind = build.a_credential_type(
+        kind="interview", rubric=[{"name": "depth", "title": "Depth", "most": 5}], pass_points=3
+    )
+    held, vera = build.a_credential(rosa, kind), build.a_verifier()
+    assessing.schedule_assessment(held, assessor=vera, scheduled_at=timezone.now() + timedelta(hours=1))
+    crediting.pass_assessment(held, assessor=vera, scores={"depth": 2}, note="Read up on artefacts.")
+
+    steps = mine(rosa).get(f"credentials/{ids.public('crd', held.pk)}").json()["steps"]
+
+    notes = {step["act"]: step["note"] for step in steps}
+    assert (notes["scored"], notes["refused"]) == ("", "Read up on artefacts.")
+
+
 def test_two_are_needed_where_the_type_says_so_and_nobody_counts_twice(rosa: Worker, licence: CredentialType) -> None:
     CredentialType.objects.update(verifiers_needed=2)
     made = filed(rosa, licence)
@@ -351,6 +368,15 @@ class TestLinks:
         PlatformRole.objects.filter(user=vera).delete()
 
         assert caller.get(told["file"]).status_code == 404
+        assert not EvidenceView.objects.exists()
+
+    def test_a_link_opens_nothing_in_a_session_without_the_second_factor(
+        self, rosa: Worker, licence: CredentialType
+    ) -> None:
+        vera = build.a_verifier()
+        told = self.links(Api(user=vera), filed(rosa, licence))
+
+        assert Api(user=vera, second_factor=False).get(told["file"]).status_code == 404
         assert not EvidenceView.objects.exists()
 
     def test_a_link_that_was_changed_or_made_up_leads_nowhere(self, rosa: Worker, licence: CredentialType) -> None:
