@@ -147,13 +147,15 @@ def answer_question(
 
 @transaction.atomic
 def withdraw_credential(credential: Credential, *, at: datetime | None = None) -> Credential:
-    """Take it back before it is decided; also out of the hands of a verifier whose time to look ran out.
+    """Take it back before it is decided; also out of the hands of a verifier whose time to look ran out, and before the
+    appointment of an assessment has come, which is called off with it.
 
     Raises CredentialNotInState.
     """
     now = instant(at)
     held = documents.hold_credential(credential.pk)
-    if held.state == Credential.State.IN_REVIEW and held.claimed_until is not None and held.claimed_until <= now:
+    if held.state == Credential.State.IN_REVIEW and may_withdraw(held, at=now):
+        held.assessments.filter(scored_at__isnull=True, cancelled_at__isnull=True).update(cancelled_at=now)
         held.state, held.claimed_by, held.claimed_until = Credential.State.FILED, None, None
         held.save(update_fields=["state", "claimed_by", "claimed_until"])
     documents.need_state(held, Credential.State.FILED, Credential.State.MORE_WANTED)
@@ -161,6 +163,18 @@ def withdraw_credential(credential: Credential, *, at: datetime | None = None) -
     held.save(update_fields=["state", "ended_at"])
     documents.note_step(held, CredentialStep.Act.WITHDRAWN, actor=_actor(held.worker), at=now)
     return held
+
+
+def may_withdraw(credential: Credential, *, at: datetime | None = None) -> bool:
+    """Whether the worker may take it back now, as the row stands."""
+    if credential.state != Credential.State.IN_REVIEW:
+        return credential.state in {Credential.State.FILED, Credential.State.MORE_WANTED}
+    now = instant(at)
+    if credential.claimed_until is not None:
+        return credential.claimed_until <= now
+    # Whoever has been assessed waits for the points: no attempt is got rid of like this.
+    arranged = credential.assessments.filter(scored_at__isnull=True, cancelled_at__isnull=True)
+    return arranged.filter(scheduled_at__gt=now).exists()
 
 
 def file_assertion(

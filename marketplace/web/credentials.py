@@ -195,7 +195,7 @@ def show(request: HttpRequest, principal: Principal, credential: str) -> HttpRes
         "details": _details(found),
         "documents": [_document(one) for one in found.evidence.order_by("pk")],
         "steps": _steps(found),
-        "may_withdraw": found.state in {Credential.State.FILED, Credential.State.MORE_WANTED},
+        "may_withdraw": credentials.may_withdraw(found),
         "may_renew": found.state in {Credential.State.VERIFIED, Credential.State.EXPIRED} and found.type.active,
         "may_answer": found.state == Credential.State.MORE_WANTED,
         "appointments": found.assessments.filter(cancelled_at__isnull=True).order_by("pk"),

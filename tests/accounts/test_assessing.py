@@ -64,6 +64,20 @@ def test_an_interview_needs_no_issuer_and_is_arranged_with_an_assessor() -> None
     assert filed.steps.get(act="scheduled").note == "2026-11-27 12:00 UTC Room 4"
 
 
+def test_a_worker_calls_an_appointment_off_before_it_has_come_and_not_after() -> None:
+    early, late = scheduled(), scheduled()
+    assert credentials.may_withdraw(early, at=NOW)
+
+    withdrawn = credentials.withdraw_credential(early, at=THEN - timedelta(minutes=1))
+    assert not credentials.may_withdraw(late, at=THEN)
+    with pytest.raises(documents.CredentialNotInState):
+        credentials.withdraw_credential(late, at=THEN)
+
+    assert (withdrawn.state, withdrawn.claimed_by) == ("withdrawn", None)
+    assert withdrawn.assessments.get().cancelled_at is not None
+    assert scored(late, 1, 1).state == "refused"
+
+
 def test_enough_points_verify_it() -> None:
     passed = scored(scheduled(), 4, 2)
 
