@@ -61,6 +61,7 @@ def test_only_a_member_changes_role_or_leaves() -> None:
 def test_the_last_owner_neither_leaves_nor_steps_down() -> None:
     dora, edo = build.a_user("Dora"), build.a_user("Edo")
     organisation = build.an_organisation(owner=dora)
+    organising.add_member(organisation, user=edo, role="manager")
 
     with pytest.raises(organising.LastOwner):
         organising.remove_member(organisation, user=dora)
@@ -69,7 +70,6 @@ def test_the_last_owner_neither_leaves_nor_steps_down() -> None:
     with pytest.raises(organising.RoleUnknown):
         organising.change_role(organisation, user=dora, role="boss")
 
-    organising.add_member(organisation, user=edo, role="manager")
     organising.change_role(organisation, user=edo, role="owner")
     organising.remove_member(organisation, user=dora)
     assert role_in(dora, organisation.pk) is None

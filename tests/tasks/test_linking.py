@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
+import psycopg
 import pytest
 
 from accounts import matching
@@ -12,7 +14,7 @@ from tasks import claiming, linking, submitting
 from tasks.claiming import NothingToClaim
 from tasks.models import Answer, Assignment
 from tests import build
-from tests.races import at_once
+from tests.races import at_once, waits_for
 
 SHARED = [("device", "laptop"), ("address", "192.0.2.0/24")]
 
@@ -171,6 +173,30 @@ def test_two_who_link_at_once_link_once(committed_db: str) -> None:
 
     assert sorted(map(str, told)).count("linked") == 1
     assert sum(isinstance(one, linking.CaseDecided) for one in told) == 3
+
+
+def test_the_sweep_takes_the_locks_of_all_its_workers_before_a_tasks(
+    committed_db: str, owner_connection: psycopg.Connection[Any]
+) -> None:
+    [task] = build.some_tasks(build.a_live_job(slots=3), 1)
+    for worker in two_that_share():
+        build.a_lease(task, worker=worker)
+    claiming_now, other = build.a_worker(), build.a_worker()
+    for worker in (claiming_now, other):
+        matching.note_signals(worker.pk, [("document", "x")])
+
+    compared = waits_for(
+        owner_connection,
+        "SELECT pg_advisory_xact_lock(%s)",
+        [claiming_now.pk],
+        linking.link_signals,
+        meanwhile=partial(
+            owner_connection.execute, "SELECT FROM tasks_task WHERE id = %s FOR UPDATE NOWAIT", [task.pk]
+        ),
+    )
+
+    assert compared == 6
+    assert Assignment.objects.filter(state="leased").count() == 1
 
 
 @pytest.mark.django_db
