@@ -174,6 +174,17 @@ class HandsOut(Out):
     doubles = serializers.IntegerField(help_text="Credentials of other people with the same number or document.")
 
 
+class AppointmentOut(Out):
+    """An interview or a portfolio review: when and where, and how it went."""
+
+    scheduled_at = serializers.DateTimeField()
+    place = serializers.CharField()
+    scored_at = serializers.DateTimeField(allow_null=True)
+    points = serializers.IntegerField(allow_null=True)
+    passed = serializers.BooleanField(allow_null=True)
+    note = serializers.CharField(help_text="What the assessor wrote to the worker.")
+
+
 class CredentialDetailOut(CredentialOut):
     """A credential with what is sealed, its documents and its steps. ``review`` is for verifiers alone."""
 
@@ -181,5 +192,6 @@ class CredentialDetailOut(CredentialOut):
     number = serializers.CharField()
     fields = Anything()  # type: ignore[assignment]  # named as the wire names it
     evidence = EvidenceOut(many=True)
+    appointments = AppointmentOut(many=True)
     steps = StepOut(many=True)
     review = HandsOut(allow_null=True)

@@ -192,6 +192,7 @@ def detailed(credential: Credential, principal: policies.Principal) -> dict[str,
         "number": sealed.get("number", ""),
         "fields": sealed.get("fields", {}),
         "evidence": [_document(one) for one in credential.evidence.order_by("pk")],
+        "appointments": credential.assessments.filter(cancelled_at__isnull=True).order_by("pk"),
         "steps": [_step(step, mine=mine) for step in credential.steps.order_by("pk") if not mine or step.act in TOLD],
         "review": None if mine else _review(credential, principal),
     }

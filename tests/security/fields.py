@@ -52,7 +52,8 @@ READ: Mapping[str, Mapping[str, str]] = {
         "WorkerOut": "id name kind state state_reason simulated created_at",
     },
     "the worker themself and who verifies or grants": {
-        "CredentialDetailOut": "id type type_name source state issuer jurisdiction issued_on expires_on renews reason filed_at verified_at valid_until ended_at opens holder number fields evidence steps review",
+        "AppointmentOut": "scheduled_at place scored_at points passed note",
+        "CredentialDetailOut": "id type type_name source state issuer jurisdiction issued_on expires_on renews reason filed_at verified_at valid_until ended_at opens holder number fields evidence appointments steps review",
         "CredentialOut": "id type type_name source state issuer jurisdiction issued_on expires_on renews reason filed_at verified_at valid_until ended_at opens",
         "DocumentsOut": "documents",
         "EvidenceOut": "id name content_type bytes pages filed_at removed_at",

@@ -217,13 +217,20 @@ def test_of_an_assessment_the_worker_reads_what_was_written_to_them_and_not_the_
         kind="interview", rubric=[{"name": "depth", "title": "Depth", "most": 5}], pass_points=3
     )
     held, vera = build.a_credential(rosa, kind), build.a_verifier()
-    assessing.schedule_assessment(held, assessor=vera, scheduled_at=timezone.now() + timedelta(hours=1))
+    soon = timezone.now() + timedelta(hours=1)
+    assessing.schedule_assessment(held, assessor=vera, scheduled_at=soon, place="Room 4")
+    address = f"credentials/{ids.public('crd', held.pk)}"
+    [arranged] = mine(rosa).get(address).json()["appointments"]
+    assert (arranged["place"], arranged["passed"]) == ("Room 4", None)
+
     crediting.pass_assessment(held, assessor=vera, scores={"depth": 2}, note="Read up on artefacts.")
 
-    steps = mine(rosa).get(f"credentials/{ids.public('crd', held.pk)}").json()["steps"]
-
-    notes = {step["act"]: step["note"] for step in steps}
+    told = mine(rosa).get(address).json()
+    notes = {step["act"]: step["note"] for step in told["steps"]}
     assert (notes["scored"], notes["refused"]) == ("", "Read up on artefacts.")
+    assert [(one["points"], one["passed"], one["note"]) for one in told["appointments"]] == [
+        (2, False, "Read up on artefacts.")
+    ]
 
 
 def test_two_are_needed_where_the_type_says_so_and_nobody_counts_twice(rosa: Worker, licence: CredentialType) -> None:
