@@ -33,6 +33,9 @@ CLICKERS, TASKS_OF_CLICKERS = 0.10, 900
 
 SCENES = ((4, 40), (4, 80), (4, 150), (2, 40), (2, 80), (2, 150))
 INJECTIONS = 5
+ITEMS_MAX = 10_000
+"""Of larger sets the first items are read."""
+
 INJECTED_ANSWERS, INJECTED_SHARED = 40, 20
 
 
@@ -173,9 +176,11 @@ def of_clickers(classes: int, seeds: Sequence[int]) -> dict[str, float]:
 
 
 def crowd(dataset: Dataset) -> Answers:
-    """The answers of a recorded set, without gold."""
+    """The answers of a recorded set, without gold; of the first items where there are very many."""
+    read_items = set(sorted({answer.item for answer in dataset.answers})[:ITEMS_MAX])
     return Answers.of(
-        [(answer.item, answer.worker, answer.class_index) for answer in dataset.answers], classes=dataset.classes
+        [(answer.item, answer.worker, answer.class_index) for answer in dataset.answers if answer.item in read_items],
+        classes=dataset.classes,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qualification.inference import likeness, rings
-from qualification.inference.answers import Answers
+from qualification.inference.answers import Answers, FloatArray
 from qualification.inference.engine import engine_named
 from qualification.inference.likeness import Scene
 from qualification.inference.rings import Ring, Tier
@@ -136,10 +136,78 @@ def test_the_source_is_the_one_the_others_agree_with() -> None:
 
 
 def test_pairs_with_few_tasks_in_common_are_left_alone() -> None:
-    slips = two_and_a_crowd([(1, 1)] * (likeness.SHARED_MIN - 1), gold=True)
-    scene = seen(slips)
+    def with_slips(count: int) -> Answers:
+        rows = [(task, worker, 1) for task in range(count) for worker in (0, 1)]
+        rows += [(task, task % 2, 0) for task in range(count, 80)]
+        rows += [(task, worker, 0) for task in range(80) for worker in range(2, 8)]
+        return Answers.of(rows, classes=3, workers=range(8), gold=dict.fromkeys(range(80), 0))
 
-    assert rings.rings(scene, likeness.pairs(scene)) == ()
+    assert read(with_slips(likeness.SHARED_MIN - 1))[2] == ()
+    assert [ring.members for ring in read(with_slips(likeness.SHARED_MIN + 1))[2]] == [(0, 1)]
+
+
+def by_hand(scene: Scene, members: tuple[int, ...], task: int) -> tuple[FloatArray, FloatArray, dict[int, FloatArray]]:
+    """Belief (K,) and common answers (K,) of everybody else, and P(label | class) (K,) of each member, of one task."""
+    belief, votes = np.log(scene.prior), likeness._VOTES_PRIOR * scene.usual
+    rows = np.flatnonzero(scene.task == task)
+    for row in rows:
+        if scene.worker[row] not in members:
+            belief = belief + likeness.TEMPER * np.log(scene.likely[row])
+            votes = votes + np.eye(len(votes))[scene.label[row]]
+    shares, common = np.exp(belief) / np.exp(belief).sum(), votes / votes.sum()
+    says = {
+        int(scene.worker[row]): (1 - likeness.COMMON) * scene.likely[row] + likeness.COMMON * common[scene.label[row]]
+        for row in rows
+    }
+    return shares, common, {worker: says[worker] for worker in members if worker in says}
+
+
+def label_of(scene: Scene, task: int, worker: int) -> int:
+    return int(scene.label[(scene.task == task) & (scene.worker == worker)][0])
+
+
+def test_a_pair_is_judged_by_everybody_else_as_by_hand() -> None:
+    scene = seen(a_crowd(tasks=40, workers=9, overlap=5)[0])
+    found = likeness.pairs(scene)
+    sums = np.zeros(2 * len(likeness.COPY_RATES))
+    for task in range(40):
+        belief, _, says = by_hand(scene, (2, 6), task)
+        if len(says) < 2:
+            continue
+        both = (belief * says[2] * says[6]).sum()
+        given = [both / (belief * says[worker]).sum() for worker in (2, 6)]
+        same = label_of(scene, task, 2) == label_of(scene, task, 6)
+        sums += [
+            np.log(rate * same / np.clip(one, likeness.LIKELY_MIN, likeness.LIKELY_MAX) + 1 - rate)
+            for one in given
+            for rate in likeness.COPY_RATES
+        ]
+
+    assert found.sums[(found.first == 2) & (found.second == 6)][0] == pytest.approx(sums)
+
+
+def test_a_ring_is_judged_by_everybody_else_as_by_hand() -> None:
+    scene = seen(a_crowd(tasks=40, workers=9, overlap=6)[0])
+    members = (1, 4, 7)
+    scores = np.zeros((3, len(likeness.COPY_RATES)))
+    for task in range(40):
+        belief, _, says = by_hand(scene, members, task)
+        held = {worker: np.clip(one, likeness.LIKELY_MIN, likeness.LIKELY_MAX) for worker, one in says.items()}
+        alone = (belief * np.prod(list(held.values()), axis=0)).sum() if held else 1.0
+        for place, source in enumerate(members):
+            for column, rate in enumerate(likeness.COPY_RATES):
+                if source not in held or len(held) < 2:
+                    continue
+                product = belief * held[source]
+                for worker in held.keys() - {source}:
+                    same = label_of(scene, task, worker) == label_of(scene, task, source)
+                    product = product * (rate * same + (1 - rate) * held[worker])
+                scores[place, column] += np.log(product.sum() / alone)
+
+    judged = rings._judged(scene, members, 2.0)
+    assert judged.score == pytest.approx(float(np.log(np.exp(scores).mean())))
+    assert judged.margin == pytest.approx(judged.score - 2)
+    assert judged.source == members[int(np.argmax(np.exp(scores).mean(axis=1)))]
 
 
 def test_likeness_alone_never_leads_to_a_review_and_a_signal_alone_to_nothing() -> None:

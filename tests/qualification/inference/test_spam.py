@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qualification.inference import likeness, spam
-from qualification.inference.answers import FloatArray
+from qualification.inference.answers import Answers, FloatArray
 from qualification.inference.engine import engine_named
 from qualification.inference.spam import Habit
 from tests.bench.b9 import of_clickers
@@ -63,10 +63,10 @@ def test_always_wrong_is_not_clicking() -> None:
 def test_clickers_do_not_teach_what_the_crowd_is_like() -> None:
     table = crowd_tables()
     rng = np.random.default_rng(1)
-    table[:15] = rng.multinomial(80, np.full(16, 1 / 16), size=15).reshape(15, 4, 4)
+    table[:40] = rng.multinomial(80, np.full(16, 1 / 16), size=40).reshape(40, 4, 4)
     shown = {flag.worker for flag in spam.flags(table) if flag.habit == Habit.RANDOM}
 
-    assert shown == set(range(15))
+    assert shown == set(range(40))
 
 
 def test_one_answer_for_everything_is_shown() -> None:
@@ -109,6 +109,18 @@ def test_a_table_grows_by_an_answer_at_a_time() -> None:
 
     assert whole[4] == pytest.approx(table, abs=0.1)
     assert whole.sum() == pytest.approx(len(answers))
+
+
+def test_an_answer_is_judged_by_gold_or_by_the_others_and_never_by_itself() -> None:
+    rows = [(task, worker, task % 2) for task in range(20) for worker in range(4)]
+    alone = [(task, 0, task % 2) for task in range(20, 60)]
+    answers = Answers.of(rows + alone, classes=2, workers=range(4), gold={0: 1})
+    scene = likeness.scene(answers, engine_named("dawid_skene").fit(answers).posterior)
+    table = spam.tables(scene)
+
+    # To the tasks that nobody else answered, nothing is known but the class shares.
+    assert table[0] - table[1] == pytest.approx(20 * np.repeat(scene.prior[:, None], 2, axis=1), abs=0.2)
+    assert table[1, 1, 0] > 0.99
 
 
 def test_clickers_among_four_classes_are_caught_within_fifteen_gold_answers() -> None:
