@@ -42,7 +42,7 @@ _VOTES_PRIOR = 2.0
 class Scene:
     """Answers, and what independent workers would have said.
 
-    One row an answer, sorted by task: ``task``, ``worker``, ``label`` (n,) and ``likely`` (n, K), P(this label | class) by
+    One row an answer, sorted by task and then worker: ``task``, ``worker``, ``label`` (n,) and ``likely`` (n, K), P(this label | class) by
     its worker.  One row a task: ``evidence`` (T, K), summed log likely of its answers; ``votes`` (T, K); ``gold`` (T,) or -1.
     ``prior`` (K,) are the class shares, ``usual`` (K,) the shares of labels.
     """
@@ -159,11 +159,9 @@ def _of_answers(seen: Scene, one: IntArray, other: IntArray) -> Pairs:
         for likely in (given_one, given_other)
         for rate in COPY_RATES
     ]
-    low, high = np.minimum(seen.worker[one], seen.worker[other]), np.maximum(seen.worker[one], seen.worker[other])
-    swapped = seen.worker[one] > seen.worker[other]
-    sums = np.stack(ratios, axis=1)
-    sums[swapped] = np.roll(sums[swapped], len(COPY_RATES), axis=1)
-    return Pairs(low, high, np.ones(len(low), np.intp), same.astype(np.intp), sums)
+    # Within a task the answers of a scene are sorted by worker.
+    count = np.ones(len(same), np.intp)
+    return Pairs(seen.worker[one], seen.worker[other], count, same.astype(np.intp), np.stack(ratios, axis=1))
 
 
 def reference(seen: Scene, task: IntArray, without: FloatArray, votes: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -38,6 +38,9 @@ ALPHA = 0.05
 SEEDS_MAX, TRIED_MAX = 40, 8
 """Rings are grown from so many pairs at most, and by the best of so many workers: those that are most like the members."""
 
+MEMBERS_MAX = 10
+"""Rings are grown no larger: beyond this a crowd that errs together is likelier, and the work grows with the square."""
+
 STEP_MIN = 5.0
 """A z of `in_step` above this is a second signal."""
 
@@ -173,7 +176,7 @@ def _neighbours(scored: Pairs, scores: FloatArray) -> dict[int, dict[int, float]
 def _grown(seen: Scene, start: tuple[int, int], near: dict[int, dict[int, float]], price: float, step: float) -> Ring:
     """The ring around a pair."""
     best = _judged(seen, start, price)
-    while True:
+    while len(best.members) < MEMBERS_MAX:
         likeness: dict[int, float] = {}
         for member in best.members:
             for worker, score in near.get(member, {}).items():
@@ -184,8 +187,9 @@ def _grown(seen: Scene, start: tuple[int, int], near: dict[int, dict[int, float]
         grown = [_judged(seen, (*best.members, worker), dearer) for worker in outside]
         top = max(grown, key=lambda ring: ring.margin, default=best)
         if top.margin <= best.margin:
-            return best
+            break
         best = top
+    return best
 
 
 def _judged(seen: Scene, members: Sequence[int], price: float) -> Ring:

@@ -64,9 +64,8 @@ def added(table: npt.ArrayLike, label_index: int, belief: npt.ArrayLike) -> Floa
 def tables(seen: Scene) -> FloatArray:
     """Everybody's tables (W, K, K) at once: each answer on the class that gold or the others' answers tell."""
     k = seen.likely.shape[1]
-    votes = seen.votes[seen.task].copy()
-    votes[np.arange(len(votes)), seen.label] -= 1
-    belief, _ = reference(seen, seen.task, seen.evidence[seen.task] - np.log(seen.likely), votes)
+    without = seen.evidence[seen.task] - np.log(seen.likely)
+    belief, _ = reference(seen, seen.task, without, seen.votes[seen.task])
     found = np.zeros((seen.n_workers, k, k))
     for true in range(k):
         cells = np.bincount(seen.worker * k + seen.label, weights=belief[:, true], minlength=seen.n_workers * k)
