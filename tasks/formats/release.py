@@ -142,7 +142,14 @@ def _in_time(answers: Iterable[ReleasedAnswer]) -> list[ReleasedAnswer]:
 def _place(answer: ReleasedAnswer) -> tuple[str | int, ...]:
     """Where an answer stands among those of its task: by time, and by everything else that is written of it."""
     versions = (answer.schema_version, answer.guidelines_version)
-    rest = (answer.purpose, answer.state, *versions, answer.paid, label_text(answer.label), ",".join(sorted(answer.flags)))
+    rest = (
+        answer.purpose,
+        answer.state,
+        *versions,
+        answer.paid,
+        label_text(answer.label),
+        ",".join(sorted(answer.flags)),
+    )
     return (written_time(answer.submitted_at), answer.worker, *rest)
 
 
