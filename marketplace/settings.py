@@ -283,7 +283,7 @@ if _email_url := env.str("EMAIL_URL", default=""):
     MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": _options}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="touchstone@localhost")
 
-LANGUAGE_CODE, TIME_ZONE, USE_TZ = "en", "UTC", True
+LANGUAGE_CODE, TIME_ZONE, USE_TZ, FORMAT_MODULE_PATH = "en", "UTC", True, "marketplace.dates"
 LOCALE_PATHS = [BASE_DIR / "marketplace" / "locale"]
 
 # Administration
