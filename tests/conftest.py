@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core import mail
+from hypothesis import HealthCheck, settings
 from pytest_django.live_server_helper import LiveServer
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -22,6 +23,10 @@ from tests import canaries
 from tests.databases import TestServer, connect_as
 
 SERVER = TestServer()
+
+# How long a draw takes is the machine's business, and says nothing of what is tested.
+settings.register_profile("touchstone", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("touchstone")
 
 
 def pytest_configure() -> None:
