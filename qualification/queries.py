@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,11 +82,20 @@ def rules_for(type_id: int, jurisdiction: str) -> list[CredentialRule]:
 
     A rule for a country takes in its parts: one for ``US`` counts for ``US-CA`` too.
     """
-    country = jurisdiction.partition("-")[0]
-    named = Q(jurisdictions=[]) | Q(jurisdictions__overlap=[jurisdiction, country])
-    return list(
-        CredentialRule.objects.filter(named, type_id=type_id).select_related("domain").order_by("domain__path", "pk")
-    )
+    return rules_for_all([(type_id, jurisdiction)])[type_id, jurisdiction]
+
+
+def rules_for_all(held: Iterable[tuple[int, str]]) -> dict[tuple[int, str], list[CredentialRule]]:
+    """The same for many types with their jurisdictions, in one query."""
+    asked = set(held)
+    rules = CredentialRule.objects.filter(type_id__in={type_id for type_id, _ in asked})
+    found: dict[tuple[int, str], list[CredentialRule]] = {one: [] for one in asked}
+    for rule in rules.select_related("domain").order_by("domain__path", "pk"):
+        for type_id, jurisdiction in asked:
+            named = {jurisdiction, jurisdiction.partition("-")[0]}
+            if rule.type_id == type_id and (not rule.jurisdictions or named & set(rule.jurisdictions)):
+                found[type_id, jurisdiction].append(rule)
+    return found
 
 
 def opened_by(type_id: int, jurisdiction: str) -> list[tuple[str, int]]:

@@ -31,7 +31,7 @@ from marketplace.api.pagination import PageQuery, page, pages_of
 from marketplace.api.reading import strict_json
 from marketplace.api.refusals import BodyTooLarge, NotAllowed, NotFound
 from qualification.models import CredentialRule
-from qualification.queries import rules_for
+from qualification.queries import rules_for, rules_for_all
 
 FILING_MAX = 16 * 1024**2
 """Room for one document of the greatest size in base64; more of them go in by the page, or smaller."""
@@ -179,7 +179,9 @@ def credential_for(principal: policies.Principal, text: str) -> Credential:
 
 def listed(some_of: Iterable[Credential]) -> Any:
     """Credentials as a list shows them."""
-    return CredentialOut([_facts(one) for one in some_of], many=True).data
+    rows = list(some_of)
+    rules = rules_for_all((one.type_id, one.jurisdiction) for one in rows)
+    return CredentialOut([_facts(one, rules[one.type_id, one.jurisdiction]) for one in rows], many=True).data
 
 
 def detailed(credential: Credential, principal: policies.Principal) -> dict[str, Any]:
@@ -187,7 +189,7 @@ def detailed(credential: Credential, principal: policies.Principal) -> dict[str,
     mine = credential.worker_id == principal.worker_id
     sealed = credentials.details_of(credential)
     return {
-        **_facts(credential),
+        **_facts(credential, rules_for(credential.type_id, credential.jurisdiction)),
         "holder": sealed.get("holder", ""),
         "number": sealed.get("number", ""),
         "fields": sealed.get("fields", {}),
@@ -228,7 +230,7 @@ def _type(kind: CredentialType, opens: list[dict[str, Any]]) -> dict[str, Any]:
     return {**{name: getattr(kind, name) for name in names}, "id": kind.pk, "opens": opens}
 
 
-def _facts(credential: Credential) -> dict[str, Any]:
+def _facts(credential: Credential, rules: Iterable[CredentialRule]) -> dict[str, Any]:
     names = (
         "source", "state", "issuer", "jurisdiction", "issued_on", "expires_on", "reason", "filed_at", "verified_at",
         "valid_until", "ended_at",
@@ -239,7 +241,7 @@ def _facts(credential: Credential) -> dict[str, Any]:
         "type": credential.type_id,
         "type_name": credential.type.name,
         "renews": credential.renews_id,
-        "opens": [_opening(rule) for rule in rules_for(credential.type_id, credential.jurisdiction)],
+        "opens": [_opening(rule) for rule in rules],
     }
 
 

@@ -27,7 +27,7 @@ from marketplace.api.problems import problem_of
 from marketplace.api.refusals import NotFound
 from marketplace.web.filing import FilingForm
 from qualification.models import CredentialRule
-from qualification.queries import rules_for
+from qualification.queries import rules_for_all
 
 OPEN = frozenset({Credential.State.FILED, Credential.State.IN_REVIEW, Credential.State.MORE_WANTED})
 STATES = {
@@ -144,7 +144,7 @@ def overview(request: HttpRequest, principal: Principal) -> HttpResponse:
     """What the worker has proved, what waits, and what else could be proved."""
     types = list(dossiers.credential_types().order_by("name", "pk"))
     opens = _opens(kind.pk for kind in types)
-    rows = [_row(one) for one in dossiers.own_credentials_of(principal).order_by("-pk")]
+    rows = _rows(dossiers.own_credentials_of(principal).order_by("-pk"))
     context = {
         "current": [row for row in rows if row.state in {*OPEN, "verified"}],
         "past": [row for row in rows if row.state not in {*OPEN, "verified"}],
@@ -190,7 +190,7 @@ def show(request: HttpRequest, principal: Principal, credential: str) -> HttpRes
     """One credential: its state, what was filed, and what happened to it."""
     found = _mine(principal, credential)
     context = {
-        "row": _row(found),
+        "row": _rows([found])[0],
         "credential": found,
         "details": _details(found),
         "documents": [_document(one) for one in found.evidence.order_by("pk")],
@@ -313,7 +313,13 @@ def _document(evidence: Evidence) -> DocumentRow:
     )
 
 
-def _row(credential: Credential) -> CredentialRow:
+def _rows(credentials: Iterable[Credential]) -> list[CredentialRow]:
+    found = list(credentials)
+    rules = rules_for_all((one.type_id, one.jurisdiction) for one in found)
+    return [_row(one, rules[one.type_id, one.jurisdiction]) for one in found]
+
+
+def _row(credential: Credential, rules: Iterable[CredentialRule]) -> CredentialRow:
     title, badge = STATES[credential.state]
     return CredentialRow(
         public_id=ids.public("crd", credential.pk),
@@ -324,7 +330,7 @@ def _row(credential: Credential) -> CredentialRow:
         badge=badge,
         filed_at=credential.filed_at,
         valid_until=credential.valid_until,
-        opens=[_opening(rule) for rule in rules_for(credential.type_id, credential.jurisdiction)],
+        opens=[_opening(rule) for rule in rules],
     )
 
 

@@ -16,7 +16,7 @@ from accounts.queries import instant
 from accounts.refusals import Refusal
 from qualification import crediting, granting
 from qualification.models import CredentialRule, Domain, Qualification
-from qualification.queries import opened_by, rests_on, standings
+from qualification.queries import opened_by, rests_on, rules_for, rules_for_all, standings
 from tests import build
 from tests.guards import violates
 from tests.races import at_once, waits_for
@@ -262,3 +262,18 @@ def test_a_decision_takes_the_worker_before_the_credential_as_a_revocation_does(
     )
 
     assert came.state == "verified"
+
+
+@pytest.mark.django_db
+def test_what_many_credentials_open_is_asked_once_and_as_for_each(django_assert_num_queries: Any) -> None:
+    types = [build.a_credential_type() for _ in range(3)]
+    for kind, jurisdictions in zip(types, [(), ("US",), ("DE", "US-CA")], strict=True):
+        crediting.set_rule(kind, build.a_domain(), level=2, jurisdictions=jurisdictions, actor="user:7")
+    held = [(kind.pk, place) for kind in types for place in ("", "US", "US-CA", "DE", "FR")]
+
+    with django_assert_num_queries(1):
+        found = rules_for_all(held)
+
+    assert found == {one: rules_for(*one) for one in held}
+    opened = [bool(found[one]) for one in held]
+    assert opened == [True] * 5 + [False, True, True, False, False] + [False, False, True, True, False]
