@@ -232,6 +232,8 @@ def _insert(credential: Credential, checked: _Checked, now: datetime) -> Credent
     with documents.files_undone_on_failure() as written, _one_open_filing(), transaction.atomic():
         credential.issuer, credential.jurisdiction = checked.filing.issuer, checked.filing.jurisdiction
         credential.save()
+        # The insert has waited for whoever was deciding about the filing before it: look again at what they decided.
+        _refuse_repetition(credential.worker, credential.type, now)
         _write(credential, checked)
         credential.save()
         _store(credential, checked, place=0, written=written, now=now)

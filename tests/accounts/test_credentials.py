@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 
 from accounts import credentials, documents, verifying
@@ -14,7 +15,7 @@ from accounts.models import Credential, CredentialType, Signal, Worker
 from accounts.refusals import Refusal
 from tests import build, papers
 from tests.guards import violates
-from tests.races import at_once
+from tests.races import at_once, waits_for
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PAPER = Filing(issuer="Board", holder="Ada Example")
@@ -307,3 +308,23 @@ def test_nothing_is_asserted_beside_a_filing_for_whatever_place(orcid: Credentia
 def test_a_providers_wrong_number_is_refused(orcid: CredentialType) -> None:
     with pytest.raises(credentials.FilingRefused):
         credentials.file_assertion(build.a_worker(), orcid, provider="orcid", uid="0000", claims={})
+
+
+def test_a_filing_waits_for_the_decision_about_the_one_before_and_heeds_it(
+    committed_db: str, app_connection: psycopg.Connection[Any]
+) -> None:
+    kind = build.a_credential_type(retry_days=7)
+    worker, verifier = build.a_worker(), build.a_verifier()
+    first = build.a_credential(worker, kind)
+    verifying.claim_review(first, verifier=verifier)
+
+    with pytest.raises(credentials.FiledTooSoon):
+        waits_for(
+            app_connection,
+            "UPDATE accounts_credential SET state = 'refused', reason = 'Blurred.', ended_at = clock_timestamp()"
+            " WHERE id = %s",
+            [first.pk],
+            lambda: build.a_credential(worker, kind),
+        )
+
+    assert Credential.objects.filter(worker=worker).count() == 1
