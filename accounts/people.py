@@ -39,6 +39,10 @@ class WorkerNotInState(Refusal):
     """The worker's state does not allow this now."""
 
 
+class OwnSuspension(Refusal):
+    """Nobody lifts their own suspension: somebody else decides about yours."""
+
+
 class ReasonMissing(Refusal):
     """Say why: a reason is needed for this."""
 
@@ -88,7 +92,12 @@ def suspend_worker(worker: Worker, *, reason: str, actor: str) -> Worker:
 
 
 def resume_worker(worker: Worker, *, actor: str) -> Worker:
-    """Staff lets a suspended worker on again; the reason goes with the suspension. Raises WorkerNotInState."""
+    """Staff lets a suspended worker on again; the reason goes with the suspension.
+
+    Raises OwnSuspension, WorkerNotInState.
+    """
+    if worker.user_id is not None and actor == f"user:{worker.user_id}":
+        raise OwnSuspension
     with acting(actor):
         return _move(worker, [Worker.State.SUSPENDED], Worker.State.ACTIVE)
 

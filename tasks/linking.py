@@ -30,6 +30,10 @@ class CaseDecided(Refusal):
     """This case was decided that way before."""
 
 
+class OwnCase(Refusal):
+    """This case is about an account of yours: somebody else decides it."""
+
+
 class LinkNeedsReason(Refusal):
     """Say why; whoever looks at the case next will read it."""
 
@@ -48,9 +52,9 @@ def link_signals(*, limit: int = 1_000, at: datetime | None = None) -> int:
 
 @transaction.atomic
 def link_workers(case: LinkCase, *, decided_by: User, reason: str, at: datetime | None = None) -> LinkCase:
-    """Somebody finds that the two are one person. Raises CaseDecided, LinkNeedsReason."""
+    """Somebody finds that the two are one person. Raises OwnCase, CaseDecided, LinkNeedsReason."""
     _one_by_one()
-    _check(case, reason, LinkCase.State.LINKED)
+    _check(case, reason, LinkCase.State.LINKED, decided_by)
     with acting(f"user:{decided_by.pk}"):
         _link(case, decided_by=decided_by, reason=reason, now=instant(at))
     return case
@@ -58,9 +62,9 @@ def link_workers(case: LinkCase, *, decided_by: User, reason: str, at: datetime 
 
 @transaction.atomic
 def part_workers(case: LinkCase, *, decided_by: User, reason: str, at: datetime | None = None) -> LinkCase:
-    """Somebody finds that the two are not one person; what linked them is undone. Raises CaseDecided, LinkNeedsReason."""
+    """Somebody finds that the two are not one person; what linked them is undone. Raises OwnCase, CaseDecided, LinkNeedsReason."""
     _one_by_one()
-    _check(case, reason, LinkCase.State.APART)
+    _check(case, reason, LinkCase.State.APART, decided_by)
     with acting(f"user:{decided_by.pk}"):
         now = instant(at)
         _decide(case, LinkCase.State.APART, decided_by, reason, now)
@@ -81,7 +85,9 @@ def _hold(workers: Iterable[int]) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [worker_id])
 
 
-def _check(case: LinkCase, reason: str, state: str) -> None:
+def _check(case: LinkCase, reason: str, state: str, decided_by: User) -> None:
+    if Worker.objects.filter(pk__in=[case.first_id, case.second_id], user=decided_by).exists():
+        raise OwnCase
     if not reason.strip():
         raise LinkNeedsReason
     case.refresh_from_db()

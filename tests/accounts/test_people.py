@@ -207,3 +207,15 @@ def test_of_two_who_register_at_once_one_gets_it(committed_db: str) -> None:
     told = at_once([lambda: people.register_worker(user, name="W")] * 2)
 
     assert sorted(type(one).__name__ for one in told) == ["AlreadyAWorker", "Worker"]
+
+
+@pytest.mark.django_db
+def test_nobody_lifts_their_own_suspension() -> None:
+    worker = build.a_worker()
+    people.suspend_worker(worker, reason="Copied.", actor="user:0")
+
+    with pytest.raises(people.OwnSuspension):
+        people.resume_worker(worker, actor=f"user:{worker.user_id}")
+
+    worker.refresh_from_db()
+    assert worker.state == "suspended"

@@ -147,6 +147,19 @@ def test_a_person_decides_once_and_says_why() -> None:
 
 
 @pytest.mark.django_db
+def test_nobody_decides_about_their_own_accounts() -> None:
+    one, two = build.a_worker(), build.a_worker()
+    assert two.user is not None
+    case = LinkCase.objects.create(first=one, second=two, score=0.65)
+
+    for act in (linking.link_workers, linking.part_workers):
+        with pytest.raises(linking.OwnCase):
+            act(case, decided_by=two.user, reason="I know myself.")
+    case.refresh_from_db()
+    assert case.state == "open"
+
+
+@pytest.mark.django_db
 def test_three_accounts_in_a_row_are_one_person_and_part_in_the_middle() -> None:
     one, two, three = (build.a_worker() for _ in range(3))
     staff = build.a_user()
