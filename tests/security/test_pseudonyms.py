@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from accounts import blocking, organising
 from accounts.models import Organisation, User, Worker
@@ -37,7 +38,8 @@ def a_tenant(name: str, workers: list[Worker]) -> tuple[Organisation, User, Job]
 
 
 def told(organisation: Organisation, owner: User, job: Job) -> tuple[list[str], list[dict[str, Any]]]:
-    """Every answer of the API to the owner, and every file of the release, as text; and the objects that have a worker."""
+    """Every answer of the API to the owner, every file of the release, and the pages that show workers, as text; and the
+    API's objects that have a worker."""
     api, texts = Api(user=owner), []
     job_id, org = ids.public("job", job.pk), ids.public("org", organisation.pk)
 
@@ -62,6 +64,8 @@ def told(organisation: Organisation, owner: User, job: Job) -> tuple[list[str], 
     for file in json.loads(asked(f"releases/{release['id']}"))["files"]:
         asked(f"releases/{release['id']}/files/{file['name']}")
     rows = [row for text in texts for line in lines(text) for row in with_worker(line)]
+    shown = [asked(reverse("audit"), organisation=org), asked(reverse("organisation_workers", args=[org]))]
+    assert all("w_" in page for page in shown), "a worker is shown, by a pseudonym"
     return texts, rows
 
 
